@@ -1,0 +1,101 @@
+# Every command of the project. `make` alone lists the targets; each comment after ## is its line.
+#
+# Needs Node >= 20.19, make and npm's registry; the epoll integration also Linux and a C++17
+# compiler. Nothing here needs root, and nothing is installed outside this folder.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+NODE ?= node
+NPM ?= npm
+BIN := node_modules/.bin
+INSTALLED := node_modules/.package-lock.json
+
+SOURCES := $(shell find src integrations -name '*.ts' 2>/dev/null)
+SOURCE_FOLDERS := $(shell find src integrations -type d 2>/dev/null)
+
+ADDON := build/extpoll.node
+ADDON_FOLDER := integrations/epoll-addon
+ADDON_SOURCES := $(wildcard $(addprefix $(ADDON_FOLDER)/,*.cc *.h *.gyp *.mjs))
+
+# In a syntax old enough for the oldest node to read it and say so.
+REFUSE_OLD_NODE := var v = process.versions.node.split("."), old = v[0] < 20 || (v[0] == 20 && v[1] < 19); \
+	if (old) { console.log("extpoll needs Node >= 20.19; this is " + v.join(".")); process.exit(1) }
+
+# The headers beside the running node; where it came without them, node-gyp's copy for its version.
+FIND_HEADERS := var f = require("fs"), p = require("path"), o = require("os"), v = process.versions.node; \
+	console.log([p.join(p.dirname(p.dirname(process.execPath)), "include", "node"), \
+	p.join(o.homedir(), ".cache", "node-gyp", v, "include", "node")] \
+	.filter(function (d) { return f.existsSync(p.join(d, "node_api.h")) })[0] || "")
+
+# One line that says what the addon lacks here; empty where it can be built.
+ADDON_LACKS = if [ "$$(uname -s)" != Linux ]; then echo 'Linux'; \
+	elif ! echo 'int main() { return 0; }' | $(CXX) -std=c++17 -fsyntax-only -x c++ - 2>/dev/null; \
+	then echo 'a C++17 compiler (CXX=$(CXX) is none)'; \
+	elif [ -z "$$($(NODE) -e '$(FIND_HEADERS)')" ]; then echo 'the headers of this node'; fi
+WITHOUT_ADDON := the epoll integration is left out; everything else works
+
+# One file alone: make test TESTS=test/10.pollfd.test.ts, or node_modules/.bin/mocha and its name.
+TESTS ?= 'test/*.test.ts'
+
+# In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
+MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
+
+.PHONY: help build addon addon-if-possible test tidy format demo bench clean check-node
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check-node:
+	@command -v $(NODE) >/dev/null || { echo 'extpoll needs Node >= 20.19; there is no node here'; exit 1; }
+	@$(NODE) -e '$(REFUSE_OLD_NODE)'
+
+$(INSTALLED): package-lock.json | check-node
+	$(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+build: dist/.built ## compile TypeScript to dist/ (installs node_modules first, where needed)
+
+# Built beside and moved over, so that a failed build leaves the last good one.
+dist/.built: $(SOURCES) $(SOURCE_FOLDERS) tsconfig.json package.json $(INSTALLED) | check-node
+	@rm -rf dist.new
+	$(BIN)/tsc --outDir dist.new || { rm -rf dist.new; exit 1; }
+	@for cli in dist.new/integrations/cli/*.js; do if [ -e "$$cli" ]; then chmod +x "$$cli"; fi; done
+	@touch dist.new/.built
+	@rm -rf dist && mv dist.new dist
+
+addon: $(INSTALLED) ## compile the C++ of the epoll integration to build/extpoll.node (Linux)
+	@lacks="$$($(ADDON_LACKS))"; if [ -n "$$lacks" ]; then \
+		echo "missing: $$lacks; $(WITHOUT_ADDON)"; exit 1; fi
+	@$(MAKE) --no-print-directory $(ADDON)
+
+addon-if-possible: $(INSTALLED)
+	@lacks="$$($(ADDON_LACKS))"; if [ -n "$$lacks" ]; then \
+		echo "missing: $$lacks; $(WITHOUT_ADDON)"; test -z '$(MOCHA_FLAGS)'; \
+		else $(MAKE) --no-print-directory $(ADDON); fi
+
+$(ADDON): $(ADDON_SOURCES)
+	@CXX='$(CXX)' CXXFLAGS='$(CXXFLAGS)' $(NODE) $(ADDON_FOLDER)/build.mjs
+
+test: build addon-if-possible ## run every test (no root; says what it leaves out)
+	$(BIN)/mocha $(MOCHA_FLAGS) $(TESTS)
+
+tidy: build ## lint, formatting, types, and the rules of the tree
+	$(BIN)/eslint .
+	$(BIN)/prettier --check --log-level warn .
+	$(BIN)/tsc --noEmit -p tsconfig.test.json
+	$(BIN)/mocha $(MOCHA_FLAGS) test/00.tidy.test.ts
+
+format: $(INSTALLED) ## rewrite the formatting of every file
+	$(BIN)/prettier --write --log-level warn .
+
+demo: build addon ## a chat over a loop of its own on 127.0.0.1:8080 (PORT=9000 make demo)
+	@exec $(NODE) --import tsx examples/nginx-like/main.ts
+
+bench: build addon ## CPU per echoed message beside a bare C echo and ws
+	$(NODE) test/bench/run.mjs $(ARGS)
+
+clean: ## remove what was built, not node_modules
+	rm -rf dist dist.new build coverage .bench test/.out

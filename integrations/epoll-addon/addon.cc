@@ -1,0 +1,72 @@
+// The addon's beginning and end: registers what JavaScript can call, frees everything when the
+// environment ends.
+//
+// Knows no syscall but close. Source: Node-API, "Object lifetime management" and "Cleanup on exit
+// of the current Node.js environment".
+#include "addon.h"
+
+#include <unistd.h>
+
+namespace extpoll {
+
+void FdTable::set(int fd, FdKind kind) {
+  const size_t index = static_cast<size_t>(fd);
+  if (index >= kinds_.size()) {
+    if (kind == FdKind::kNone) return;
+    kinds_.resize(index + 1, FdKind::kNone);
+  }
+  kinds_[index] = kind;
+}
+
+// Runs when the environment ends, by itself, by process.exit in a worker, or by terminate().
+// JavaScript runs no more. Order matters: signal handlers stop before their descriptors close.
+static void end_of_environment(void* data) {
+  Addon* addon = static_cast<Addon*>(data);
+  release_signals(addon);
+  release_pollers(addon);
+  for (int fd = 0; fd < addon->fds.size(); ++fd) {
+    if (addon->fds.kind(fd) == FdKind::kNone) continue;
+    forget_unix_path(addon, fd, true);
+    addon->fds.set(fd, FdKind::kNone);
+    close(fd);
+  }
+  release_buffers(addon);
+}
+
+// Hooks run newest first. Ours must run before those that the runtime adds for each external
+// ArrayBuffer, because they detach it, and then nobody could tell that it had been moved before.
+void watch_for_end(Addon* addon) {
+  napi_remove_env_cleanup_hook(addon->env, end_of_environment, addon);
+  napi_add_env_cleanup_hook(addon->env, end_of_environment, addon);
+}
+
+void export_function(napi_env env, napi_value exports, Addon* addon, const char* name,
+                     napi_callback function) {
+  napi_value value = nullptr;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, function, addon, &value) != napi_ok) return;
+  napi_set_named_property(env, exports, name, value);
+}
+
+static void delete_addon(napi_env, void* data, void*) { delete static_cast<Addon*>(data); }
+
+static napi_value init(napi_env env, napi_value exports) {
+  Addon* addon = new Addon(env);
+  if (napi_set_instance_data(env, addon, delete_addon, nullptr) != napi_ok) {
+    delete addon;
+    napi_throw_error(env, "ERR_EXTPOLL_NO_ADDON", "The addon could not attach to this environment.");
+    return nullptr;
+  }
+  napi_add_env_cleanup_hook(env, end_of_environment, addon);
+  export_memory(env, exports, addon);
+  export_sockets(env, exports, addon);
+  export_addresses(env, exports, addon);
+  export_poller(env, exports, addon);
+  export_events(env, exports, addon);
+  export_files(env, exports, addon);
+  export_signals(env, exports, addon);
+  return exports;
+}
+
+}  // namespace extpoll
+
+NAPI_MODULE_INIT() { return extpoll::init(env, exports); }

@@ -1,0 +1,29 @@
+{
+  "targets": [
+    {
+      "target_name": "extpoll",
+      "sources": [
+        "addon.cc",
+        "addresses.cc",
+        "arguments.cc",
+        "events.cc",
+        "files.cc",
+        "memory.cc",
+        "poller.cc",
+        "signals.cc",
+        "sockets.cc"
+      ],
+      "cflags_cc": [
+        "-std=c++17",
+        "-O2",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-Wall",
+        "-Wextra"
+      ],
+      "ldflags": ["-Wl,-z,nodelete"]
+    }
+  ]
+}

@@ -1,0 +1,245 @@
+// Bytes over sockets: recv, send, accept, close. The hot path of the addon.
+//
+// Knows no address (addresses.cc) and never waits. Results are counts, descriptors or -errno; a
+// descriptor that this environment neither made nor adopted is -EBADF, and 0 to 2 always are.
+// Source: recv(2), sendmsg(2), accept4(2), socket(7), tcp(7) of Linux.
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "addon.h"
+
+namespace extpoll {
+
+constexpr uint32_t kMaxParts = 64;
+constexpr size_t kMaxTransferBytes = 0x7ffff000;  // what Linux moves in one call at most
+
+int take_fd(Addon* addon, int fd, FdKind kind) {
+  if (fd < 0) return -errno;
+  if (fd <= 2) {  // somebody closed a standard stream: its number is not ours to have
+    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    const int error = errno;
+    close(fd);
+    if (moved < 0) return -error;
+    fd = moved;
+  }
+  addon->fds.set(fd, kind);
+  return fd;
+}
+
+void set_no_delay(int fd) {
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static int result_of(ssize_t count) { return count < 0 ? -errno : static_cast<int>(count); }
+
+// recv(fd, buffer id, offset, length) -> bytes, 0 at the end, or -errno
+static napi_value JS_recv(napi_env env, napi_callback_info info) {
+  Args<4> args(env, info, "recv");
+  int fd = 0;
+  Span span;
+  if (!args.fd(0, &fd) || !span_arguments(args, 1, &span)) return nullptr;
+  if (span.length == 0) {  // would read as an end of file
+    throw_range(env, args.fn, "length", "at least 1");
+    return nullptr;
+  }
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  if (span.length > kMaxTransferBytes) span.length = kMaxTransferBytes;
+  ssize_t count;
+  do {
+    count = recv(fd, span.data, span.length, MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  return number(env, result_of(count));
+}
+
+// send(fd, buffer id, offset, length) -> bytes taken or -errno
+static napi_value JS_send(napi_env env, napi_callback_info info) {
+  Args<4> args(env, info, "send");
+  int fd = 0;
+  Span span;
+  if (!args.fd(0, &fd) || !span_arguments(args, 1, &span)) return nullptr;
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  if (span.length > kMaxTransferBytes) span.length = kMaxTransferBytes;
+  ssize_t count;
+  do {
+    count = send(fd, span.data, span.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  return number(env, result_of(count));
+}
+
+static bool throw_parts(const Args<2>& args) {
+  throw_type(args.env, args.fn, "parts", "an array of at most 64 Uint8Arrays, none detached");
+  return false;
+}
+
+// One part's memory. Runs no JavaScript, so nothing can move between this and the system call.
+static bool part_memory(const Args<2>& args, napi_value part, iovec* out) {
+  bool is_typed = false;
+  napi_is_typedarray(args.env, part, &is_typed);
+  if (!is_typed) return throw_parts(args);
+  napi_typedarray_type type = napi_float64_array;
+  size_t length = 0;
+  void* data = nullptr;
+  napi_value array_buffer = nullptr;
+  if (napi_get_typedarray_info(args.env, part, &type, &length, &data, &array_buffer, nullptr) !=
+          napi_ok ||
+      type != napi_uint8_array) {
+    return throw_parts(args);
+  }
+  if (length == 0) {
+    bool detached = false;
+    napi_is_detached_arraybuffer(args.env, array_buffer, &detached);
+    if (detached) return throw_parts(args);
+  }
+  out->iov_base = length == 0 ? nullptr : data;
+  out->iov_len = length;
+  return true;
+}
+
+// Two passes: reading an element may run a getter, and a getter may detach what was read before.
+static bool gather_parts(const Args<2>& args, iovec* parts, uint32_t* count, size_t* total) {
+  bool is_array = false;
+  napi_is_array(args.env, args.values[1], &is_array);
+  if (!is_array) return throw_parts(args);
+  napi_value elements[kMaxParts];
+  if (napi_get_array_length(args.env, args.values[1], count) != napi_ok) return throw_parts(args);
+  if (*count > kMaxParts) return throw_parts(args);
+  for (uint32_t i = 0; i < *count; ++i) {
+    if (napi_get_element(args.env, args.values[1], i, &elements[i]) != napi_ok) return false;
+  }
+  for (uint32_t i = 0; i < *count; ++i) {
+    if (!part_memory(args, elements[i], &parts[i])) return false;
+    *total += parts[i].iov_len;
+  }
+  return true;
+}
+
+// sendv(fd, parts) -> bytes taken of all parts together or -errno
+static napi_value JS_sendv(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info, "sendv");
+  int fd = 0;
+  iovec parts[kMaxParts];
+  uint32_t count = 0;
+  size_t total = 0;
+  if (!args.fd(0, &fd) || !gather_parts(args, parts, &count, &total)) return nullptr;
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  if (total == 0) return number(env, 0);
+  msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = count;
+  ssize_t sent;
+  do {
+    sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  return number(env, result_of(sent));
+}
+
+// accept(listenFd) -> fd or -errno
+static napi_value JS_accept(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info, "accept");
+  int fd = 0;
+  if (!args.fd(0, &fd)) return nullptr;
+  const FdKind kind = args.addon->fds.kind(fd);
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  int accepted;
+  do {
+    accepted = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  } while (accepted < 0 && errno == EINTR);
+  if (accepted >= 0 && kind == FdKind::kTcp) set_no_delay(accepted);
+  return number(env, take_fd(args.addon, accepted, kind));
+}
+
+// shutdown(fd) -> 0 or -errno
+static napi_value JS_shutdown(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info, "shutdown");
+  int fd = 0;
+  if (!args.fd(0, &fd)) return nullptr;
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  return number(env, shutdown(fd, SHUT_WR) == 0 ? 0 : -errno);
+}
+
+// close(fd, abort) -> 0 or -errno
+static napi_value JS_close(napi_env env, napi_callback_info info) {
+  Args<2> args(env, info, "close");
+  int fd = 0;
+  bool abort = false;
+  if (!args.fd(0, &fd) || !args.boolean(1, "abort", &abort)) return nullptr;
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  if (abort) {
+    const linger now = {1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+  forget_unix_path(args.addon, fd, true);
+  args.addon->fds.set(fd, FdKind::kNone);
+  // On Linux the descriptor is gone after EINTR as well: closing again would hit another one.
+  const int failed = close(fd);
+  return number(env, failed == 0 || errno == EINTR ? 0 : -errno);
+}
+
+// socketError(fd) -> errno (positive), 0 = none; a descriptor that is not ours answers EBADF
+static napi_value JS_socketError(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info, "socketError");
+  int fd = 0;
+  if (!args.fd(0, &fd)) return nullptr;
+  if (!args.addon->fds.is_socket(fd)) return number(env, EBADF);
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  return number(env, error);
+}
+
+// adopt(fd) -> 0 or -errno. From now on the descriptor is ours: non-blocking, close-on-exec.
+static napi_value JS_adopt(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info, "adopt");
+  int fd = 0;
+  if (!args.fd(0, &fd)) return nullptr;
+  struct stat about;
+  if (fd <= 2 || fstat(fd, &about) != 0) return number(env, -EBADF);
+  if (args.addon->fds.kind(fd) != FdKind::kNone) return number(env, -EEXIST);
+  if (!S_ISSOCK(about.st_mode)) return number(env, -ENOTSOCK);
+  int type = 0;
+  int domain = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return number(env, -errno);
+  size = sizeof domain;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return number(env, -errno);
+  if (type != SOCK_STREAM) return number(env, -EPROTOTYPE);
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return number(env, -errno);
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return number(env, -errno);
+  const bool tcp = domain == AF_INET || domain == AF_INET6;
+  if (tcp) set_no_delay(fd);
+  args.addon->fds.set(fd, tcp ? FdKind::kTcp : FdKind::kSocket);
+  return number(env, 0);
+}
+
+// release(fd) -> 0 or -errno. The descriptor stays open and is the caller's again.
+static napi_value JS_release(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info, "release");
+  int fd = 0;
+  if (!args.fd(0, &fd)) return nullptr;
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  forget_unix_path(args.addon, fd, false);
+  args.addon->fds.set(fd, FdKind::kNone);
+  return number(env, 0);
+}
+
+void export_sockets(napi_env env, napi_value exports, Addon* addon) {
+  export_function(env, exports, addon, "recv", JS_recv);
+  export_function(env, exports, addon, "send", JS_send);
+  export_function(env, exports, addon, "sendv", JS_sendv);
+  export_function(env, exports, addon, "accept", JS_accept);
+  export_function(env, exports, addon, "shutdown", JS_shutdown);
+  export_function(env, exports, addon, "close", JS_close);
+  export_function(env, exports, addon, "socketError", JS_socketError);
+  export_function(env, exports, addon, "adopt", JS_adopt);
+  export_function(env, exports, addon, "release", JS_release);
+}
+
+}  // namespace extpoll

@@ -1,0 +1,170 @@
+/**
+ * The epoll host: WebSockets in a loop of your own on Linux, blocking or not, with your own fds
+ * beside the library's.
+ *
+ * Three ways in. `epollHost()` with `service` or `run`: the loop is `while (running) service(ctx, 0)`.
+ * `epollHost()` and `host.poller` for your own descriptors in the same set. `rawHost()` with a
+ * `Poller`, or any poller you have: four announcements out, `serviceFd` in. Refuses to know frames
+ * and handshakes; the parts are in epoll/ and epoll-addon/. Source: src/CONTRACT.md.
+ */
+import { randomFillSync } from 'node:crypto'
+import { hostname } from 'node:os'
+import { hostOf, UsageError } from '../src/index.js'
+import type { Context, Host, PollSet } from '../src/index.js'
+import { addon } from './epoll-addon/binding.js'
+import { Poller } from './epoll/poller.js'
+import type { PollerOptions } from './epoll/poller.js'
+import { loopOf } from './epoll/service-loop.js'
+import { socketIo } from './epoll/socket-io.js'
+
+export { Poller, wakeFd } from './epoll/poller.js'
+export type { PollerOptions } from './epoll/poller.js'
+export type { PollfdHandler } from './epoll/service-loop.js'
+export { watchSignals } from './epoll/signals.js'
+export type { SignalWatch } from './epoll/signals.js'
+export { adopt, recvText, release, sendText, socketIo } from './epoll/socket-io.js'
+export { tcpAddress, unixAddress } from './epoll/socket-io.js'
+export type { EpollSocketIo } from './epoll/socket-io.js'
+
+export interface EpollHostOptions {
+  /** The set to join, so that several hosts share one wait. Absent: the host makes one of its own. */
+  readonly poller?: Poller
+  /** For a set of its own, as in PollerOptions; not together with `poller`. */
+  readonly backend?: PollerOptions['backend']
+  /** For a set of its own, as in PollerOptions; not together with `poller`. */
+  readonly maxWaitMs?: number
+}
+
+/** What `epollHost` gives: a Host whose poll array is a Poller. */
+export interface EpollHost extends Host {
+  /**
+   * The set the host's contexts wait in. Your own descriptors join it with a function as owner,
+   * which `service` calls with the pollfd. Close it when its last context is destroyed; one that is
+   * forgotten is closed when it is collected.
+   *
+   * @example
+   * host.poller.add(fd, POLLIN, undefined, (pollfd) => readable(pollfd.fd))
+   */
+  readonly poller: Poller
+  readonly pollSet: PollSet
+  nextGen(): number
+}
+
+/**
+ * A Host with everything but the poll array: sockets of the kernel, clocks, entropy, and the
+ * machine's name. The context needs the four handlers of `createContext({ on })`.
+ *
+ * @returns a new Host; it owns nothing and need not be closed
+ * @throws UsageError ERR_EXTPOLL_NO_ADDON where the addon is not built
+ *
+ * @example
+ * const ctx = createContext({ host: rawHost(), port: 9000, protocols: [chat], on: {
+ *   ADD_POLL_FD: (fd, events) => poller.add(fd, events),
+ *   DEL_POLL_FD: (fd) => poller.remove(fd),
+ *   SET_MODE: (fd, events, { next }) => poller.modify(fd, next),
+ *   CLEAR_MODE: (fd, events, { next }) => poller.modify(fd, next),
+ * } })
+ */
+export function rawHost(): Host {
+  addon()
+  return {
+    io: socketIo,
+    now: () => performance.now(),
+    wallClock: () => Date.now(),
+    randomFill(bytes) {
+      randomFillSync(bytes)
+    },
+    hostname,
+  }
+}
+
+/**
+ * A Host whose poll array is a Poller. Contexts that share a host, or hosts that share a poller,
+ * are serviced together: one wait finds what is ready for any of them.
+ *
+ * @throws UsageError ERR_EXTPOLL_NO_ADDON where the addon is not built; ERR_EXTPOLL_HOST_OPTION for
+ *   `poller` together with options that only a new set can have
+ *
+ * @example
+ * const ctx = createContext({ host: epollHost(), port: 9000, protocols: [chat] })
+ * while (running) {
+ *   tick()
+ *   service(ctx, 0)
+ * }
+ */
+export function epollHost(options: EpollHostOptions = {}): EpollHost {
+  const { poller = ownPoller(options), backend, maxWaitMs } = options
+  if (!(poller instanceof Poller)) {
+    throw new UsageError('ERR_EXTPOLL_HOST_OPTION', 'epollHost(): poller must be a Poller')
+  }
+  if (options.poller !== undefined && (backend !== undefined || maxWaitMs !== undefined)) {
+    const message =
+      'epollHost(): backend and maxWaitMs are those of the poller given; leave them out'
+    throw new UsageError('ERR_EXTPOLL_HOST_OPTION', message)
+  }
+  return { ...rawHost(), poller, pollSet: pollSetOver(poller), nextGen: () => poller.nextGen() }
+}
+
+function ownPoller({ backend, maxWaitMs }: EpollHostOptions): Poller {
+  return new Poller({
+    ...(backend === undefined ? {} : { backend }),
+    ...(maxWaitMs === undefined ? {} : { maxWaitMs }),
+  })
+}
+
+/** The announcements, as changes of the poller; the owner of each fd is the context it belongs to. */
+function pollSetOver(poller: Poller): PollSet {
+  const loop = loopOf(poller)
+  return {
+    add(fd, events, change) {
+      poller.add(fd, events, change.gen, change.context)
+      loop.count(change.context as Context, 1)
+    },
+    del(fd, _events, change) {
+      loop.count(change.context as Context, -1)
+      poller.remove(fd)
+    },
+    set: (fd, _events, change) => poller.modify(fd, change.next),
+    clear: (fd, _events, change) => poller.modify(fd, change.next),
+  }
+}
+
+/**
+ * One wait, one round: everything that is ready in the context's poller goes to its owner, this
+ * context, another one on the same poller, or the function given with a foreign fd; then every
+ * context on the poller that is due gets `serviceFd(context, null)`.
+ *
+ * What a callback throws does not cost the rest of the round: the first error is thrown when the
+ * round is done, the others attached to it as `errors`.
+ *
+ * @param ctx a context made with `epollHost`
+ * @param timeoutMs how long to wait at most: 0 never waits; -1 (any negative number) until
+ *   something was ready or due, or `poller.wake()` was called. Waits end earlier for a context's
+ *   deadline. The thread can be terminated while it waits, see `maxWaitMs`
+ * @returns how many ready descriptors were serviced; 0 too where only a deadline was due, where the
+ *   poller was woken, and where the context was destroyed
+ * @throws UsageError ERR_EXTPOLL_NOT_EPOLL for a context of another host;
+ *   ERR_EXTPOLL_REENTRANT_SERVICE from within a callback of a context on the same poller;
+ *   ERR_EXTPOLL_NO_OWNER where a ready foreign fd was added without an owner
+ * @see seed: libwebsocket_service
+ */
+export function service(ctx: Context, timeoutMs: number): number {
+  return loopOf(pollerOf(ctx)).service(ctx, timeoutMs)
+}
+
+/**
+ * `service(ctx, -1)` until the context is destroyed: for a thread that has nothing else to do.
+ * Ends as well when the context has neither a descriptor nor a deadline left.
+ * @throws what `service` throws; call it again to go on
+ */
+export function run(ctx: Context): void {
+  const loop = loopOf(pollerOf(ctx))
+  while (!loop.isSpent(ctx)) loop.service(ctx, -1)
+}
+
+function pollerOf(ctx: Context): Poller {
+  const { poller } = hostOf(ctx) as Partial<EpollHost>
+  if (poller instanceof Poller) return poller
+  const message = 'service() and run() need a context made with epollHost()'
+  throw new UsageError('ERR_EXTPOLL_NOT_EPOLL', message)
+}

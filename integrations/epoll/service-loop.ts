@@ -1,0 +1,172 @@
+/**
+ * One round of a loop over a poller: whose turn it is, how long to wait, and what to do about errors.
+ *
+ * Knows the contexts of one poller and routes what became ready to its owner: a context, or a
+ * function for a foreign fd. Source: src/CONTRACT.md B and C, C5, C14, C29.
+ */
+import { nextTimeout, serviceFd, UsageError } from '../../src/index.js'
+import type { Context, Pollfd } from '../../src/index.js'
+import type { Poller } from './poller.js'
+
+/** A foreign fd's owner. */
+export type PollfdHandler = (pollfd: Pollfd) => void
+
+interface Member {
+  readonly context: Context
+  /** Descriptors it has in the set. */
+  fds: number
+}
+
+export class ServiceLoop {
+  readonly poller: Poller
+  readonly #members: Member[] = []
+  readonly #pollfds: Pollfd[] = []
+  readonly #errors: unknown[] = []
+  #running = false
+
+  constructor(poller: Poller) {
+    this.poller = poller
+  }
+
+  /** A descriptor of the context joined (1) or left (-1) the set; 0: the context alone. */
+  count(context: Context, change: -1 | 0 | 1): void {
+    let member = this.#members.find((one) => one.context === context)
+    if (member === undefined) {
+      member = { context, fds: 0 }
+      this.#members.push(member)
+    }
+    member.fds += change
+  }
+
+  /** Whether nothing can ever become ready or due for the context: destroyed ones are like that. */
+  isSpent(context: Context): boolean {
+    const member = this.#members.find((one) => one.context === context)
+    return (member === undefined || member.fds === 0) && nextTimeout(context) === -1
+  }
+
+  /** See `service`. */
+  service(context: Context, timeoutMs: number): number {
+    if (this.#running) {
+      const message = 'service() must not be called from a callback of a context on the same poller'
+      throw new UsageError('ERR_EXTPOLL_REENTRANT_SERVICE', message)
+    }
+    this.count(context, 0)
+    this.#running = true
+    let serviced: number
+    try {
+      serviced = this.#wait(context, timeoutMs)
+    } finally {
+      this.#running = false
+      this.#forgetSpent()
+    }
+    this.#throwErrors()
+    return serviced
+  }
+
+  /** Waits, bounded and again, until there was something to do or the time is over. */
+  #wait(context: Context, timeoutMs: number): number {
+    const bounded = timeoutMs > 0 && timeoutMs !== Infinity
+    const endMs = bounded ? performance.now() + timeoutMs : 0
+    let leftMs = timeoutMs
+    for (;;) {
+      const count = this.poller.wait(this.#pollfds, this.#sooner(leftMs))
+      const serviced = this.#serviceReady(count)
+      const due = this.#serviceDue()
+      if (count > 0 || due || this.poller.woken || timeoutMs === 0) return serviced
+      if (this.poller.closed || this.isSpent(context)) return serviced
+      if (bounded) {
+        leftMs = endMs - performance.now()
+        if (leftMs <= 0) return serviced
+      }
+    }
+  }
+
+  /** The nearest of the caller's limit and what each context on the poller waits for. */
+  #sooner(limitMs: number): number {
+    let soonestMs = limitMs
+    for (const { context } of this.#members) {
+      const timeoutMs = nextTimeout(context)
+      if (timeoutMs >= 0 && (soonestMs < 0 || timeoutMs < soonestMs)) soonestMs = timeoutMs
+    }
+    return soonestMs
+  }
+
+  #serviceReady(count: number): number {
+    let serviced = 0
+    for (let at = 0; at < count; at++) {
+      const pollfd = this.#pollfds[at]!
+      // Asked right before each: a callback of this very batch may have closed it (C5).
+      if (!this.poller.isLive(pollfd)) continue
+      serviced++
+      try {
+        this.#route(pollfd)
+      } catch (error) {
+        this.#errors.push(error)
+      }
+    }
+    return serviced
+  }
+
+  #route(pollfd: Pollfd): void {
+    const owner = this.poller.ownerOf(pollfd)
+    if (typeof owner === 'function') {
+      ;(owner as PollfdHandler)(pollfd)
+    } else if (owner === undefined) {
+      const message = `fd ${pollfd.fd} is ready and has no owner: give poller.add() a function`
+      throw new UsageError('ERR_EXTPOLL_NO_OWNER', message)
+    } else {
+      serviceFd(owner as Context, pollfd)
+    }
+  }
+
+  /** @returns whether anything was due */
+  #serviceDue(): boolean {
+    let due = false
+    // By index: a callback may make a context on this poller while we are here.
+    for (let at = 0; at < this.#members.length; at++) {
+      const { context } = this.#members[at]!
+      if (nextTimeout(context) !== 0) continue
+      due = true
+      try {
+        serviceFd(context, null)
+      } catch (error) {
+        this.#errors.push(error)
+      }
+    }
+    return due
+  }
+
+  /** A context without a descriptor joins again with its next one; until then nobody holds it. */
+  #forgetSpent(): void {
+    for (let at = this.#members.length - 1; at >= 0; at--) {
+      const { context, fds } = this.#members[at]!
+      if (fds === 0 && nextTimeout(context) === -1) this.#members.splice(at, 1)
+    }
+  }
+
+  /** The first of the round, the others attached as `errors`, beside what it carries already. */
+  #throwErrors(): void {
+    if (this.#errors.length === 0) return
+    const [first, ...rest] = this.#errors.splice(0)
+    if (rest.length === 0) throw first
+    if (!(first instanceof Error) || Object.isFrozen(first)) {
+      throw new AggregateError([first, ...rest], 'several callbacks of one round threw')
+    }
+    const { errors: own } = first as { errors?: unknown }
+    const errors = Array.isArray(own) ? [...(own as unknown[]), ...rest] : rest
+    Object.defineProperty(first, 'errors', { value: errors, configurable: true })
+    throw first
+  }
+}
+
+const loops = new WeakMap<Poller, ServiceLoop>()
+
+/** The one loop of a poller. */
+export function loopOf(poller: Poller): ServiceLoop {
+  let loop = loops.get(poller)
+  if (loop === undefined) {
+    loop = new ServiceLoop(poller)
+    loops.set(poller, loop)
+  }
+  return loop
+}

@@ -1,0 +1,107 @@
+/**
+ * The bytes seam over the addon: each function is one system call, its results are values.
+ *
+ * Non-blocking throughout. Knows no context: a loop of one's own uses these for its own sockets.
+ * Source: src/socket/socket-io.ts, which says what every function answers.
+ */
+import { Buffer } from 'node:buffer'
+import { UsageError } from '../../src/index.js'
+import type { IoBuffer, SocketAddress, SocketIo } from '../../src/index.js'
+import { addon } from '../epoll-addon/binding.js'
+
+/** The functions of SocketIo that this host has; it has no resolver. */
+export type EpollSocketIo = Required<Omit<SocketIo, 'resolve' | 'resolved'>>
+
+/**
+ * Sockets of the kernel: TCP over IPv4 and IPv6, and Unix stream sockets.
+ *
+ * Every function of the bytes seam but the resolver. A descriptor that was neither made nor adopted
+ * here is -EBADF (-9), and 0, 1 and 2 always are. A wrong type, a number out of range or a buffer
+ * that was freed throws an Error with a `code`.
+ *
+ * @example
+ * const listenFd = socketIo.listen({ address: '127.0.0.1', port: 0, backlog: 511 })
+ * const { port } = socketIo.localAddress(listenFd)
+ */
+export const socketIo: EpollSocketIo = {
+  createBuffer(byteLength) {
+    const [id, memory] = addon().createBuffer(byteLength, false)
+    return { id, bytes: Buffer.from(memory) }
+  },
+  freeBuffer: (buffer) => addon().freeBuffer(buffer.id),
+
+  listen: ({ address, port, path, backlog }) =>
+    path === undefined
+      ? addon().listenTcp(address, port, backlog)
+      : addon().listenUnix(path, backlog),
+  accept: (listenFd) => addon().accept(listenFd),
+  connect: ({ family, name, address, port }) =>
+    family === 'Unix' ? addon().connectUnix(name) : addon().connectTcp(address, port),
+
+  recv: (fd, into, offset, length) => addon().recv(fd, into.id, offset, length),
+  send: (fd, from, offset, length) => addon().send(fd, from.id, offset, length),
+  sendv: (fd, parts) => addon().sendv(fd, parts),
+  pending: () => 0,
+  shutdown: (fd) => addon().shutdown(fd),
+  close: (fd, abort) => addon().close(fd, abort),
+  socketError: (fd) => addon().socketError(fd),
+  localAddress: (fd) => addon().localAddress(fd),
+  peerAddress: (fd) => addon().peerAddress(fd),
+  mask: (buffer, offset, length, key) => addon().mask(buffer.id, offset, length, key),
+
+  openFile: (root, path) => addon().openFile(root, path, false),
+  fileInfo: (fileFd) => addon().fileInfo(fileFd),
+  sendFile: (fd, fileFd, offset, length) => addon().sendFile(fd, fileFd, offset, length),
+  closeFile(fileFd) {
+    addon().closeFile(fileFd)
+  },
+}
+
+/** The address to give to `socketIo.connect` for a Unix socket's path. */
+export function unixAddress(path: string): SocketAddress {
+  return { name: path, address: '', port: 0, family: 'Unix' }
+}
+
+/** The address to give to `socketIo.connect` for a TCP port. @param address IPv4 or IPv6 in text */
+export function tcpAddress(address: string, port: number): SocketAddress {
+  return { name: '', address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' }
+}
+
+/**
+ * Takes over a stream socket that others opened: it becomes non-blocking and close-on-exec, and
+ * from now on nobody else reads, writes, closes or polls it (C28).
+ * @throws UsageError ERR_EXTPOLL_FD for 0 to 2, what is not open, no stream socket, or ours already
+ */
+export function adopt(fd: number): void {
+  const result = addon().adopt(fd)
+  if (result === 0) return
+  const message = `adopt(): fd ${fd} must be an open stream socket that is not adopted yet`
+  throw new UsageError('ERR_EXTPOLL_FD', message)
+}
+
+/**
+ * Gives a socket away again, open and as it is; from now on every function here refuses it.
+ * @throws UsageError ERR_EXTPOLL_FD for a socket that is not ours
+ */
+export function release(fd: number): void {
+  if (addon().release(fd) === 0) return
+  throw new UsageError('ERR_EXTPOLL_FD', `release(): fd ${fd} is not a socket made or adopted here`)
+}
+
+/**
+ * Sends a string as UTF-8, for small protocols of one's own such as a control socket.
+ * @returns bytes taken (may be short), WOULD_BLOCK, or -errno, as `socketIo.sendv`
+ */
+export function sendText(fd: number, text: string): number {
+  return addon().sendv(fd, [Buffer.from(text)])
+}
+
+/**
+ * Receives what waits as UTF-8 text. A character split over two reads comes out damaged: for
+ * protocols whose messages are ASCII, such as a control socket.
+ * @returns the text, '' at the end of file, or WOULD_BLOCK or -errno, as `socketIo.recv`
+ */
+export function recvText(fd: number, into: IoBuffer): string | number {
+  const count = addon().recv(fd, into.id, 0, into.bytes.length)
+  return count < 0 ? count : into.bytes.toString('utf8', 0, count)
+}

@@ -1,0 +1,138 @@
+/**
+ * The bytes seam between the library and a host's own: every call goes on, and is seen.
+ *
+ * Also knows which memory is the seam's: a payload in it is a view, and dead after its callback.
+ */
+import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
+import type { Observer } from './checker-observer.js'
+import type { IoOp } from './checker-rule.js'
+
+/** What a dead view is filled with. */
+const POISON = 0xdb
+
+export class CheckedIo implements SocketIo {
+  private readonly memory = new Set<ArrayBufferLike>()
+
+  readonly mask?: NonNullable<SocketIo['mask']>
+  readonly resolve?: NonNullable<SocketIo['resolve']>
+  readonly resolved?: NonNullable<SocketIo['resolved']>
+  readonly openFile?: NonNullable<SocketIo['openFile']>
+  readonly fileInfo?: NonNullable<SocketIo['fileInfo']>
+  readonly sendFile?: NonNullable<SocketIo['sendFile']>
+  readonly closeFile?: NonNullable<SocketIo['closeFile']>
+
+  constructor(
+    private readonly io: SocketIo,
+    private readonly observer: Observer,
+  ) {
+    if (io.mask) this.mask = io.mask.bind(io)
+    if (io.resolved) this.resolved = io.resolved.bind(io)
+    if (io.openFile) this.openFile = io.openFile.bind(io)
+    if (io.fileInfo) this.fileInfo = io.fileInfo.bind(io)
+    if (io.closeFile) this.closeFile = io.closeFile.bind(io)
+    const resolve = io.resolve?.bind(io)
+    if (resolve) {
+      this.resolve = (name, port) => {
+        const fd = resolve(name, port)
+        observer.opened('resolve', fd)
+        return fd
+      }
+    }
+    const sendFile = io.sendFile?.bind(io)
+    if (sendFile) {
+      this.sendFile = (fd, fileFd, offset, length) =>
+        this.seen('sendFile', fd, length, () => sendFile(fd, fileFd, offset, length))
+    }
+  }
+
+  /** Overwrites a payload that lies in the seam's memory. A copy is the application's: it stays. */
+  poison(data: unknown): void {
+    if (data instanceof Uint8Array && this.memory.has(data.buffer)) data.fill(POISON)
+  }
+
+  createBuffer(byteLength: number): IoBuffer {
+    const buffer = this.io.createBuffer(byteLength)
+    this.memory.add(buffer.bytes.buffer)
+    return buffer
+  }
+
+  freeBuffer(buffer: IoBuffer): void {
+    this.memory.delete(buffer.bytes.buffer)
+    this.io.freeBuffer(buffer)
+  }
+
+  listen(options: ListenOptions): number {
+    const fd = this.io.listen(options)
+    this.observer.opened('listen', fd)
+    return fd
+  }
+
+  accept(listenFd: number): number {
+    const fd = this.seen('accept', listenFd, 0, () => this.io.accept(listenFd))
+    if (fd >= 0) this.observer.opened('accepted', fd)
+    return fd
+  }
+
+  connect(address: SocketAddress): number {
+    const fd = this.io.connect(address)
+    const facts = this.observer.opened('connect', fd)
+    if (facts !== undefined) facts.connecting = true
+    return fd
+  }
+
+  recv(fd: number, into: IoBuffer, offset: number, length: number): number {
+    const facts = this.observer.beforeIo('recv', fd)
+    const result = this.io.recv(fd, into, offset, length)
+    this.observer.afterIo('recv', fd, facts, length, result)
+    return result
+  }
+
+  send(fd: number, from: IoBuffer, offset: number, length: number): number {
+    const facts = this.observer.beforeIo('send', fd)
+    const result = this.io.send(fd, from, offset, length)
+    this.observer.afterIo('send', fd, facts, length, result)
+    return result
+  }
+
+  sendv(fd: number, parts: readonly Uint8Array[]): number {
+    const facts = this.observer.beforeIo('sendv', fd)
+    let length = 0
+    for (const part of parts) length += part.length
+    const result = this.io.sendv(fd, parts)
+    this.observer.afterIo('sendv', fd, facts, length, result)
+    return result
+  }
+
+  pending(fd: number): number {
+    return this.seen('pending', fd, 0, () => this.io.pending(fd))
+  }
+
+  shutdown(fd: number): number {
+    return this.seen('shutdown', fd, 0, () => this.io.shutdown(fd))
+  }
+
+  close(fd: number, abort: boolean): number {
+    return this.seen('close', fd, abort ? 1 : 0, () => this.io.close(fd, abort))
+  }
+
+  socketError(fd: number): number {
+    return this.seen('socketError', fd, 0, () => this.io.socketError(fd))
+  }
+
+  localAddress(fd: number): SocketAddress {
+    this.observer.beforeIo('localAddress', fd)
+    return this.io.localAddress(fd)
+  }
+
+  peerAddress(fd: number): SocketAddress {
+    this.observer.beforeIo('peerAddress', fd)
+    return this.io.peerAddress(fd)
+  }
+
+  private seen(op: IoOp, fd: number, wanted: number, act: () => number): number {
+    const facts = this.observer.beforeIo(op, fd)
+    const result = act()
+    this.observer.afterIo(op, fd, facts, wanted, result)
+    return result
+  }
+}

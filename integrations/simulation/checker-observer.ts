@@ -1,0 +1,479 @@
+/**
+ * What happens at a context, as the checker sees it: asks the rules, then keeps the facts.
+ *
+ * Called by the wrappers (checker.ts, checker-io.ts) and by nobody else. Knows which step goes to
+ * which rules; no rule is written here.
+ */
+import {
+  Errno,
+  POLLERR,
+  POLLHUP,
+  POLLOUT,
+  POLL_MASK,
+  Reason,
+  WOULD_BLOCK,
+  WOULD_BLOCK_UNTIL_READABLE,
+  WOULD_BLOCK_UNTIL_WRITABLE,
+} from '../../src/index.js'
+import type { PollChange, Pollfd, Tap } from '../../src/index.js'
+import { FdFacts, Scene, Status } from './checker-facts.js'
+import type { ContextFacts, Frame } from './checker-facts.js'
+import { CallLog, NONE } from './checker-log.js'
+import type { Broken, IoOp, Rule, Violation } from './checker-rule.js'
+
+type Stage = Exclude<keyof Rule, 'id' | 'sentence'>
+type Having<S extends Stage> = Rule & Required<Pick<Rule, S>>
+
+/** More than these many are the same fault again. */
+const MAX_VIOLATIONS = 100
+
+export class Observer {
+  readonly log = new CallLog()
+  readonly violations: Violation[] = []
+  /** The checker itself asks the context something: nobody is calling. */
+  asking = false
+
+  private readonly at: { readonly [S in Stage]: readonly Having<S>[] }
+
+  constructor(
+    readonly scene: Scene,
+    rules: readonly Rule[],
+    private readonly onViolation: ((violation: Violation) => void) | undefined,
+  ) {
+    this.at = {
+      announce: having(rules, 'announce'),
+      timeout: having(rules, 'timeout'),
+      io: having(rules, 'io'),
+      ioResult: having(rules, 'ioResult'),
+      enter: having(rules, 'enter'),
+      leave: having(rules, 'leave'),
+      exit: having(rules, 'exit'),
+      settled: having(rules, 'settled'),
+      callback: having(rules, 'callback'),
+      clock: having(rules, 'clock'),
+      wait: having(rules, 'wait'),
+    }
+  }
+
+  /** An announcement on its way to the keeper of the poll array. @throws what the keeper throws */
+  announce(change: PollChange, events: number, tell: () => void): void {
+    const { scene } = this
+    const live = scene.fds.get(change.fd)
+    this.log.add(change.op, change.fd, events)
+    for (const rule of this.at.announce) this.judge(rule, rule.announce(scene, live, change, events))
+    const facts = this.applyChange(change, live)
+    facts.context.announcing += 1
+    try {
+      tell()
+    } catch (error) {
+      if (change.op === 'ADD') this.refuse(facts)
+      throw error
+    } finally {
+      facts.context.announcing -= 1
+    }
+  }
+
+  /** SET_TIMEOUT on its way. */
+  timeout(timeoutMs: number, deadlineMs: number | null): void {
+    const { scene } = this
+    const context = scene.frame?.context
+    this.log.add('SET_TIMEOUT', timeoutMs, deadlineMs ?? NONE)
+    for (const rule of this.at.timeout) {
+      this.judge(rule, rule.timeout(scene, context, timeoutMs, deadlineMs))
+    }
+    if (context !== undefined) context.announcedDeadlineMs = deadlineMs
+  }
+
+  beforeIo(op: IoOp, fd: number): FdFacts | undefined {
+    const { scene } = this
+    const facts = scene.fds.get(fd)
+    for (const rule of this.at.io) this.judge(rule, rule.io(scene, op, fd, facts))
+    if (facts !== undefined) scene.touch(facts)
+    return facts
+  }
+
+  afterIo(op: IoOp, fd: number, facts: FdFacts | undefined, wanted: number, result: number): void {
+    this.log.add(op, fd, wanted, result)
+    if (facts === undefined) return
+    applyResult(this.scene, op, facts, wanted, result)
+    for (const rule of this.at.ioResult) {
+      this.judge(rule, rule.ioResult(this.scene, op, facts, result))
+    }
+  }
+
+  /** A descriptor came into being by listen, accept, connect or resolve. */
+  opened(how: string, fd: number): FdFacts | undefined {
+    this.log.add(how, NONE, NONE, fd)
+    const { scene } = this
+    const context = scene.frame?.context
+    if (fd < 0 || context === undefined) return undefined
+    const facts = new FdFacts(fd, how === 'listen', context, scene.fds.get(fd))
+    scene.fds.set(fd, facts)
+    scene.touch(facts)
+    return facts
+  }
+
+  clock(nowMs: number): void {
+    const { scene } = this
+    for (const rule of this.at.clock) this.judge(rule, rule.clock(scene, nowMs))
+    const frame = scene.frame
+    if (frame !== undefined && frame.call !== 'nextTimeout') frame.context.nowReads += 1
+    scene.nowMs = nowMs
+  }
+
+  waited(batch: readonly Pollfd[]): void {
+    const { scene } = this
+    this.log.add('wait', NONE, NONE, batch.length)
+    for (const rule of this.at.wait) this.judge(rule, rule.wait(scene, batch))
+    scene.batchNo += 1
+    scene.batchAborted = false
+    scene.batch.length = 0
+    for (const { fd, gen } of batch) {
+      const facts = scene.fds.get(fd)
+      if (facts?.status !== Status.ANNOUNCED) continue
+      if (gen !== undefined && gen !== facts.gen) continue
+      facts.batchNo = scene.batchNo
+      facts.servedInBatch = 0
+      scene.batch.push(facts)
+    }
+  }
+
+  readonly tap: Tap = {
+    enter: (call, arg, handle) => {
+      if (!this.asking) this.enter(call, arg, handle)
+    },
+    leave: (call, result, handle) => {
+      if (!this.asking) this.leave(call, result, handle)
+    },
+    callback: (reason, fd, _data, handle) => this.callback(reason, fd, handle),
+    returned: (reason, fd) => this.log.add('returned', reason, fd),
+  }
+
+  private enter(call: string, arg: unknown, handle: object): void {
+    const { scene } = this
+    const context = scene.contextOf(handle)
+    const frame = scene.push()
+    frame.context = context
+    frame.call = call
+    frame.arg = arg
+    frame.outermost = context.depth === 0
+    frame.inAnnouncement = context.announcing > 0
+    frame.sendsBefore = 0
+    if (frame.outermost) {
+      scene.callNo += 1
+      context.beginCall(call, scene.callNo)
+      context.progressAtEntry = scene.progress
+      if (call === 'serviceFd') beginService(scene, context, arg as Pollfd | null)
+    }
+    context.depth += 1
+    const pollfd = arg as Partial<Pollfd> | null | undefined
+    if (typeof arg === 'number') {
+      this.log.add(call, arg)
+      const facts = scene.fds.get(arg)
+      if (facts !== undefined && facts.touchedIn === context.callNo) frame.sendsBefore = facts.sends
+    } else this.log.add(call, pollfd?.fd ?? NONE, pollfd?.revents ?? NONE)
+    for (const rule of this.at.enter) this.judge(rule, rule.enter(scene, frame))
+    if (frame.outermost && call === 'serviceFd') applyService(scene, context)
+    if (call === 'contextDestroy') context.destroyAsked = true
+    if (call === 'detachSocket' && typeof arg === 'number') {
+      const facts = scene.fds.get(arg)
+      if (facts !== undefined) facts.detached = true
+    }
+  }
+
+  private leave(call: string, result: unknown, handle: object): void {
+    const { scene } = this
+    let frame = scene.pop()
+    while (frame !== undefined && (frame.call !== call || frame.context.handle !== handle)) {
+      frame.context.depth -= 1
+      frame = scene.pop()
+    }
+    if (frame === undefined) return
+    const { context } = frame
+    context.depth -= 1
+    this.log.add(`end of ${call}`, NONE, NONE, result)
+    for (const rule of this.at.leave) this.judge(rule, rule.leave(scene, frame, result))
+    applyAnswer(scene, frame, result)
+    if (frame.outermost) this.exit(context, result)
+  }
+
+  private exit(context: ContextFacts, result: unknown): void {
+    const { scene } = this
+    if (context.call === 'createContext' && result === undefined) context.destroyed = true
+    for (const rule of this.at.exit) this.judge(rule, rule.exit(scene, context, result))
+    for (const facts of context.touched) {
+      noteBudget(scene, facts)
+      for (const rule of this.at.settled) this.judge(rule, rule.settled(scene, facts, result))
+    }
+    if (context.destroyAsked) context.destroyed = true
+    context.promisedMs = context.destroyed ? null : scene.ask.deadline(context.handle)
+    const { serviced } = context
+    if (serviced !== undefined) endService(scene, context, serviced, result)
+    if (result === undefined && context.call === 'serviceFd') scene.batchAborted = true
+  }
+
+  private callback(reason: number, fd: number, handle: object): void {
+    const { scene } = this
+    this.log.add('callback', reason, fd)
+    // The announcements' own reasons go with the announcements.
+    if (reason >= Reason.ADD_POLL_FD && reason <= Reason.CLEAR_MODE_POLL_FD) return
+    const context = scene.contextOf(handle)
+    const facts = scene.fds.get(fd)
+    for (const rule of this.at.callback) {
+      this.judge(rule, rule.callback(scene, context, reason, facts))
+    }
+    scene.progress += 1
+    context.callbacks += 1
+    if (facts === undefined) return
+    scene.touch(facts)
+    applyCallback(context, reason, facts)
+  }
+
+  private applyChange(change: PollChange, live: FdFacts | undefined): FdFacts {
+    const { scene } = this
+    const context = scene.contextOf(change.context)
+    let facts = live
+    if (facts === undefined || facts.status === Status.CLOSED || facts.context !== context) {
+      facts = new FdFacts(change.fd, false, context, live)
+      scene.fds.set(change.fd, facts)
+    }
+    scene.touch(facts)
+    scene.progress += 1
+    context.lastSeq = change.seq
+    context.announcements += 1
+    facts.strayServices = 0
+    facts.servicesAtZero = 0
+    facts.errorsAtZero = 0
+    if (change.op === 'ADD') {
+      facts.status = Status.ANNOUNCED
+      facts.gen = change.gen
+      facts.lastServiceNo = scene.serviceNo
+      context.live.add(facts)
+      scene.liveGens.add(change.gen)
+      scene.issuedGens.delete(change.gen)
+    } else if (change.op === 'DEL') {
+      this.forget(facts)
+      facts.status = Status.DELETED
+      facts.deletedInBatch = scene.batchNo
+      context.ending = facts
+      if (!facts.listener) context.ends += 1
+    } else {
+      context.settling = true
+      if (change.op === 'SET') facts.setBits |= change.bits
+      else facts.clearBits |= change.bits
+    }
+    facts.mask = change.next
+    return facts
+  }
+
+  private refuse(facts: FdFacts): void {
+    this.forget(facts)
+    facts.status = Status.OPEN
+    facts.refused = true
+    facts.mask = 0
+    facts.context.addThrew = true
+  }
+
+  private forget(facts: FdFacts): void {
+    facts.context.live.delete(facts)
+    this.scene.liveGens.delete(facts.gen)
+    this.scene.owed.delete(facts)
+  }
+
+  private judge(rule: Rule, broken: Broken): void {
+    if (broken === undefined || this.violations.length === MAX_VIOLATIONS) return
+    const { id, sentence } = rule
+    const violation = { rule: id, sentence, detail: broken, calls: this.log.lines() }
+    this.violations.push(violation)
+    this.onViolation?.(violation)
+  }
+}
+
+function having<S extends Stage>(rules: readonly Rule[], stage: S): readonly Having<S>[] {
+  return rules.filter((rule): rule is Having<S> => rule[stage] !== undefined)
+}
+
+function beginService(scene: Scene, context: ContextFacts, pollfd: Pollfd | null): void {
+  context.pollfd = pollfd
+  if (pollfd === null) return
+  context.pollFd = pollfd.fd
+  context.revents = pollfd.revents
+  context.pollGen = pollfd.gen
+  const facts = scene.fds.get(pollfd.fd)
+  if (facts === undefined || facts.context !== context || facts.status !== Status.ANNOUNCED) {
+    context.ownership = 'foreign'
+  } else if (pollfd.gen !== undefined && pollfd.gen !== facts.gen) context.ownership = 'stale'
+  else {
+    context.ownership = 'mine'
+    context.serviced = facts
+    context.maskAtEntry = facts.mask
+    scene.touch(facts)
+  }
+}
+
+/** After the rules have looked at how the host calls. */
+function applyService(scene: Scene, context: ContextFacts): void {
+  if (context.pollfd === null) return
+  scene.serviceNo += 1
+  if (context.ownership !== 'mine') countAfterDel(scene, context)
+  const { serviced: facts, revents, maskAtEntry } = context
+  if (facts === undefined) return
+  facts.lastServiceNo = scene.serviceNo
+  facts.hungerStrikes = 0
+  if (facts.batchNo === scene.batchNo) facts.servedInBatch += 1
+  if (maskAtEntry === 0) {
+    if (revents & (POLLERR | POLLHUP)) facts.errorsAtZero += 1
+    else facts.servicesAtZero += 1
+  }
+  const stray = revents & POLL_MASK & ~maskAtEntry
+  facts.strayServices = stray === 0 ? 0 : facts.strayServices + 1
+  facts.owedMore = false
+  scene.owed.delete(facts)
+}
+
+function countAfterDel(scene: Scene, { pollFd, pollGen }: ContextFacts): void {
+  const dead = scene.deadLife(pollFd, pollGen)
+  if (dead !== undefined) dead.servicesAfterDel += 1
+}
+
+function endService(scene: Scene, context: ContextFacts, facts: FdFacts, result: unknown): void {
+  const idle = scene.progress === context.progressAtEntry
+  facts.idleServices = idle ? facts.idleServices + 1 : 0
+  if (result !== 'more' || facts.status !== Status.ANNOUNCED) return
+  facts.owedMore = true
+  scene.owed.add(facts)
+}
+
+function applyAnswer(scene: Scene, frame: Frame, result: unknown): void {
+  const { call, arg, context } = frame
+  if (call === 'callbackOnWritableAllProtocol') {
+    for (const facts of context.live) if (facts.established) facts.wantsWritable = true
+    return
+  }
+  const facts = typeof arg === 'number' ? scene.fds.get(arg) : undefined
+  if (facts === undefined || facts.status !== Status.ANNOUNCED) return
+  scene.touch(facts)
+  switch (call) {
+    case 'write':
+      if ((result === 'ok' || result === 'backpressure') && facts.sends === frame.sendsBefore) {
+        facts.unflushed = true
+      }
+      break
+    case 'callbackOnWritable':
+      if (result !== false && result !== 'closed') facts.wantsWritable = true
+      break
+    case 'rxFlowControl':
+      facts.flowControlled = true
+      break
+    case 'close':
+      facts.closeAsked = true
+      break
+  }
+}
+
+function applyCallback(context: ContextFacts, reason: number, facts: FdFacts): void {
+  switch (reason) {
+    case Reason.ESTABLISHED:
+    case Reason.CLIENT_ESTABLISHED:
+      facts.established = true
+      break
+    case Reason.CLOSED:
+    case Reason.HTTP_CLOSED:
+    case Reason.CLIENT_CONNECTION_ERROR:
+      facts.ended = true
+      break
+    case Reason.RECEIVE:
+    case Reason.CLIENT_RECEIVE:
+      context.messages += 1
+      break
+    case Reason.BROADCAST:
+      context.broadcasts += 1
+      break
+    case Reason.SERVER_WRITEABLE:
+    case Reason.CLIENT_WRITEABLE:
+    case Reason.HTTP_WRITEABLE:
+      facts.wantsWritable = false
+      break
+  }
+}
+
+function applyResult(
+  scene: Scene,
+  op: IoOp,
+  facts: FdFacts,
+  wanted: number,
+  result: number,
+): void {
+  if (result !== WOULD_BLOCK) scene.progress += 1
+  switch (op) {
+    case 'recv':
+      return applyRecv(facts, wanted, result)
+    case 'send':
+    case 'sendv':
+      return applySend(facts, wanted, result)
+    case 'accept':
+      return applyAccept(facts, result)
+    case 'pending':
+      facts.pendingBytes = result
+      break
+    case 'socketError':
+      facts.connecting = false
+      if (result !== 0) facts.failed = true
+      break
+    case 'sendFile':
+      facts.sendsFile = true
+      facts.sends += 1
+      if (result > 0) facts.context.writtenBytes += result
+      break
+    case 'close':
+      facts.status = Status.CLOSED
+      break
+  }
+}
+
+function applyRecv(facts: FdFacts, wanted: number, result: number): void {
+  facts.recvs += 1
+  facts.recvFull = result === wanted
+  facts.recvWaitsWritable = result === WOULD_BLOCK_UNTIL_WRITABLE
+  if (result > 0) {
+    facts.context.readBytes += result
+    facts.pendingBytes = 0
+    facts.connecting = false
+  } else if (result === 0) {
+    facts.eof = true
+    facts.eofReads += 1
+  } else if (result === WOULD_BLOCK) facts.recvBlocks += 1
+  else if (!facts.recvWaitsWritable) facts.failed = true
+}
+
+function applySend(facts: FdFacts, wanted: number, result: number): void {
+  facts.sends += 1
+  facts.unflushed = false
+  facts.heldByBudget = false
+  facts.sendWaitsReadable = result === WOULD_BLOCK_UNTIL_READABLE
+  const blocks = result === WOULD_BLOCK || facts.sendWaitsReadable
+  facts.sendBlocked = blocks || (result >= 0 && result < wanted)
+  if (result > 0) {
+    facts.context.writtenBytes += result
+    facts.connecting = false
+  } else if (blocks) facts.sendBlocks += 1
+  else facts.failed = true
+}
+
+/** POLLOUT on, nothing refused, but the call had written enough: the rest waits for its turn (C13). */
+function noteBudget(scene: Scene, facts: FdFacts): void {
+  const spent = facts.context.writtenBytes >= scene.limits.txBudgetBytes / 2
+  if (spent && !facts.sendBlocked && facts.mask & POLLOUT) facts.heldByBudget = true
+}
+
+const LACKS: readonly number[] = [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM]
+
+function applyAccept(facts: FdFacts, result: number): void {
+  facts.recvs += 1
+  facts.acceptFault = LACKS.includes(-result)
+  facts.recvFull = result >= 0
+  if (result >= 0) {
+    facts.accepts += 1
+    facts.context.accepts += 1
+  } else if (result === WOULD_BLOCK) facts.recvBlocks += 1
+}

@@ -1,0 +1,163 @@
+/**
+ * Rules H1 to H8: what a host may do wrong.
+ *
+ * Each looks at the host's calls as they begin, before the library does anything about them.
+ */
+import { POLLERR, POLLHUP, POLL_MASK, formatEvents } from '../../src/index.js'
+import type { Pollfd } from '../../src/index.js'
+import { Status } from './checker-facts.js'
+import type { ContextFacts, FdFacts, Frame, Scene } from './checker-facts.js'
+import type { Broken, Rule } from './checker-rule.js'
+
+/** A readiness found before the mask changed may still arrive; a third in a row is none of those. */
+const STRAYS = 3
+/** Times that a fd was found ready, with nobody serving it in between. */
+const STRIKES = 3
+/** Services between two looks for a forgotten 'more', for a host that does not tell of its waits. */
+const LOOK_EVERY = 64
+
+export const hostRules: readonly Rule[] = [
+  {
+    id: 'H1',
+    sentence: 'The host services an fd with no interest again and again.',
+    enter(_scene, frame) {
+      const facts = servedFd(frame)
+      if (facts === undefined || frame.context.maskAtEntry !== 0) return undefined
+      const { revents } = frame.context
+      const times = revents & (POLLERR | POLLHUP) ? facts.errorsAtZero + 1 : facts.servicesAtZero
+      if (times < 2) return undefined
+      return `fd ${facts.fd}, whose mask is 0, once more with ${formatEvents(revents)}`
+    },
+  },
+  {
+    id: 'H2',
+    sentence: 'The host sleeps past the timeout.',
+    clock(scene, nowMs) {
+      const frame = scene.frame
+      if (frame === undefined || frame.context.nowReads > 0) return undefined
+      const { promisedMs } = frame.context
+      if (promisedMs === null || nowMs <= promisedMs + scene.limits.lateMs) return undefined
+      return `it is ${nowMs}, and the deadline was ${promisedMs}`
+    },
+  },
+  {
+    id: 'H3',
+    sentence: "The host ignores 'more' on an edge-triggered poller.",
+    wait(scene, batch) {
+      if (!scene.limits.edge || scene.owed.size === 0) return undefined
+      const again = new Set(batch.map(({ fd }) => fd))
+      for (const { fd } of scene.owed) {
+        if (!again.has(fd)) return `fd ${fd} answered 'more', and the host waited without it`
+      }
+      return undefined
+    },
+    enter(scene, frame) {
+      if (!scene.limits.edge || scene.batchNo > 0 || scene.owed.size === 0) return undefined
+      if (servedFd(frame) === undefined || scene.serviceNo % LOOK_EVERY !== 0) return undefined
+      for (const { fd, lastServiceNo } of scene.owed) {
+        const since = scene.serviceNo - lastServiceNo
+        if (since >= scene.limits.starveCalls) return `fd ${fd} answered 'more' ${since} services ago`
+      }
+      return undefined
+    },
+  },
+  {
+    id: 'H4',
+    sentence: 'The host polls with another mask than announced.',
+    enter(_scene, frame) {
+      const facts = servedFd(frame)
+      if (facts === undefined) return undefined
+      const { revents, maskAtEntry } = frame.context
+      const stray = revents & POLL_MASK & ~maskAtEntry
+      if (stray === 0 || maskAtEntry === 0 || facts.strayServices + 1 < STRAYS) return undefined
+      return `fd ${facts.fd} with ${formatEvents(revents)}; its mask is ${formatEvents(maskAtEntry)}`
+    },
+  },
+  {
+    id: 'H5',
+    sentence: 'The host starves a ready fd.',
+    enter(scene, frame) {
+      if (!frame.outermost || frame.call !== 'serviceFd' || frame.context.pollfd === null) return undefined
+      return brokenFairness(scene, frame.context)
+    },
+  },
+  {
+    id: 'H6',
+    sentence: 'The host skips or repeats entries while iterating.',
+    wait(scene, batch) {
+      const skipped = scene.batchAborted ? undefined : scene.batch.find((facts) => isSkipped(scene, facts))
+      if (skipped !== undefined) return `fd ${skipped.fd} was ready in the round before, and not serviced`
+      return twice(batch)
+    },
+    enter(scene, frame) {
+      const facts = servedFd(frame)
+      if (facts === undefined || scene.batchNo === 0 || facts.batchNo !== scene.batchNo) return undefined
+      if (facts.servedInBatch === 0 || facts.owedMore) return undefined
+      return `fd ${facts.fd} is serviced again in one round`
+    },
+  },
+  {
+    id: 'H7',
+    sentence: 'The host hands in a clock that runs backwards.',
+    clock(scene, nowMs) {
+      if (!Number.isFinite(nowMs)) return `now() is ${nowMs}`
+      return nowMs < scene.nowMs ? `now() is ${nowMs} after ${scene.nowMs}` : undefined
+    },
+  },
+  {
+    id: 'H8',
+    sentence: 'The host touches an fd after DEL.',
+    wait(scene, batch) {
+      for (const { fd, gen } of batch) {
+        if (scene.deadLife(fd, gen) !== undefined) return `it still waited for fd ${fd}, gen ${String(gen)}`
+      }
+      return undefined
+    },
+    enter(scene, { outermost, call, context }) {
+      if (!outermost || call !== 'serviceFd' || context.pollfd === null) return undefined
+      const dead = scene.deadLife(context.pollFd, context.pollGen)
+      if (dead === undefined) return undefined
+      // Found before the DEL it may still be in the batch at hand, once for each context asked.
+      const old = dead.deletedInBatch < scene.batchNo
+      if (!old && dead.servicesAfterDel < scene.contextCount) return undefined
+      return `fd ${dead.fd}, gen ${dead.gen}, is serviced after its DEL`
+    },
+  },
+]
+
+/** The live descriptor that the call at hand services. */
+function servedFd({ outermost, call, context }: Frame): FdFacts | undefined {
+  return outermost && call === 'serviceFd' ? context.serviced : undefined
+}
+
+function isSkipped(scene: Scene, facts: FdFacts): boolean {
+  return (
+    facts.status === Status.ANNOUNCED &&
+    facts.batchNo === scene.batchNo &&
+    facts.servedInBatch === 0
+  )
+}
+
+function twice(batch: readonly Pollfd[]): Broken {
+  if (batch.length < 2) return undefined
+  const fds = new Set<number>()
+  for (const { fd } of batch) {
+    if (fds.has(fd)) return `fd ${fd} is twice in one batch`
+    fds.add(fd)
+  }
+  return undefined
+}
+
+/** Looks at one descriptor per service, round and round: the cost does not grow with their number. */
+function brokenFairness(scene: Scene, context: ContextFacts): Broken {
+  const { probe, edge, starveCalls } = scene.limits
+  if (probe === undefined || edge) return undefined
+  const facts = context.nextToProbe()
+  if (facts === undefined || facts.mask === 0) return undefined
+  const ready = (probe(facts.fd) & (facts.mask | POLLERR | POLLHUP)) !== 0
+  facts.hungerStrikes = ready ? facts.hungerStrikes + 1 : 0
+  const since = scene.serviceNo - facts.lastServiceNo
+  if (facts.hungerStrikes < STRIKES || since < starveCalls) return undefined
+  facts.hungerStrikes = 0
+  return `fd ${facts.fd} was ready and not serviced in ${since} services`
+}

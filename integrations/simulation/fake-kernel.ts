@@ -1,0 +1,265 @@
+/**
+ * Descriptors in memory: the bytes seam (SocketIo) without a kernel.
+ *
+ * Numbers are what a kernel gives: small, from 3 up, the lowest free one at once again. Refuses to
+ * know who polls what (wait-set.ts) and what the bytes mean. A call that no correct program makes,
+ * on a closed descriptor for instance, throws a MisuseError where a kernel would answer EBADF: in a
+ * test that is always a fault of the library.
+ * Source: socket(7), tcp(7), accept(2) of Linux; the seam's own page, src/socket/socket-io.ts.
+ */
+import { Errno, POLLIN, WOULD_BLOCK } from '../../src/index.js'
+import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
+import { endpointPair } from './endpoint.js'
+import type { Endpoint } from './endpoint.js'
+import { Script } from './script.js'
+
+/** The library did to a descriptor or a buffer what no correct program does. */
+export class MisuseError extends Error {
+  readonly code = 'FAKE_KERNEL_MISUSE'
+  override readonly name = 'MisuseError'
+}
+
+/** A listening descriptor and the connections that wait in it. */
+export interface Listener {
+  readonly kind: 'listener'
+  fd: number
+  readonly address: SocketAddress
+  readonly backlog: number
+  readonly queue: Endpoint[]
+}
+
+export interface FakeKernelOptions {
+  /** What a connection takes before its sender would block, in each direction. */
+  readonly windowBytes: number
+  /** Descriptors with this number or above do not exist: accept answers EMFILE. */
+  readonly fdLimit: number
+}
+
+const FIRST_FD = 3
+/** sendv takes at most this many pieces. */
+const MAX_PARTS = 64
+/** The first of the ports that Linux gives out by itself. */
+const FIRST_EPHEMERAL_PORT = 32_768
+
+const NOWHERE: SocketAddress = { name: '', address: '', port: 0, family: '' }
+
+export class FakeKernel implements SocketIo {
+  /** Results laid down for the next calls: a negative number is the answer, others let the call go on. */
+  readonly script = { listen: new Script(), accept: new Script(), connect: new Script() }
+  /** Calls made so far. */
+  readonly counts = { recv: 0, send: 0, sendv: 0, accept: 0, close: 0 }
+  /** Every misuse so far, for a test that must not miss one swallowed on its way. */
+  readonly misuses: MisuseError[] = []
+  /** Outgoing connections that met no listener here: a test answers them. */
+  readonly dialled: Endpoint[] = []
+  /** Hears of every descriptor whose readiness may have changed. */
+  onActivity: (fd: number) => void = () => undefined
+  /** Asked before a close: is the descriptor still being polled? */
+  isPolled: (fd: number) => boolean = () => false
+
+  private readonly entries: (Endpoint | Listener | undefined)[] = []
+  private readonly buffers = new Map<number, IoBuffer>()
+  private lowestFree = FIRST_FD
+  private nextBufferId = 1
+  private nextPort = FIRST_EPHEMERAL_PORT
+  private readonly hear = (endpoint: Endpoint): void => {
+    if (endpoint.fd >= 0) this.onActivity(endpoint.fd)
+  }
+
+  constructor(private readonly options: FakeKernelOptions) {}
+
+  /** Readiness of a descriptor as poll(2) sees it now; 0 where it is not open. */
+  readiness(fd: number): number {
+    const entry = this.entries[fd]
+    if (entry === undefined) return 0
+    if (entry.kind === 'socket') return entry.readiness
+    return entry.queue.length > 0 ? POLLIN : 0
+  }
+
+  /** Every open descriptor, lowest first. */
+  openFds(): number[] {
+    return this.entries.flatMap((entry) => (entry === undefined ? [] : [entry.fd]))
+  }
+
+  listenerAt(match: (listener: Listener) => boolean): Listener | undefined {
+    for (const entry of this.entries) if (entry?.kind === 'listener' && match(entry)) return entry
+    return undefined
+  }
+
+  /** Puts a new connection into a listener's queue. @returns the far end, or undefined: the queue is full */
+  connectFromOutside(listener: Listener): Endpoint | undefined {
+    const from = { ...listener.address, name: '', port: this.ephemeralPort() }
+    const [near, far] = endpointPair(listener.address, from, this.options.windowBytes)
+    return this.enqueue(listener, near) ? far : undefined
+  }
+
+  createBuffer(byteLength: number): IoBuffer {
+    const buffer = { id: this.nextBufferId, bytes: Buffer.alloc(byteLength) }
+    this.nextBufferId += 1
+    this.buffers.set(buffer.id, buffer)
+    return buffer
+  }
+
+  freeBuffer(buffer: IoBuffer): void {
+    if (!this.buffers.delete(buffer.id)) this.misuse(`freeBuffer(${buffer.id}): freed before`)
+  }
+
+  listen(options: ListenOptions): number {
+    const scripted = this.script.listen.next()
+    if (scripted !== undefined && scripted < 0) return scripted
+    const port = options.path === undefined ? options.port || this.ephemeralPort() : 0
+    const address: SocketAddress =
+      options.path === undefined
+        ? { name: '', address: options.address, port, family: familyOf(options.address) }
+        : { name: options.path, address: '', port: 0, family: 'Unix' }
+    if (this.listenerAt((other) => sameAddress(other.address, address))) return -Errno.EADDRINUSE
+    const { backlog } = options
+    return this.open({ kind: 'listener', fd: -1, address, backlog, queue: [] })
+  }
+
+  accept(listenFd: number): number {
+    this.counts.accept += 1
+    const entry = this.entry('accept', listenFd)
+    if (entry.kind !== 'listener') return this.misuse(`accept(${listenFd}): not a listener`)
+    const scripted = this.script.accept.next()
+    if (scripted !== undefined && scripted < 0) {
+      this.onActivity(listenFd)
+      return scripted
+    }
+    const waiting = entry.queue[0]
+    if (waiting === undefined) return WOULD_BLOCK
+    const fd = this.open(waiting)
+    if (fd >= 0) entry.queue.shift()
+    return fd
+  }
+
+  connect(address: SocketAddress): number {
+    const scripted = this.script.connect.next()
+    if (scripted !== undefined && scripted < 0) return scripted
+    const from = { ...address, name: '', port: this.ephemeralPort() }
+    const [near, far] = endpointPair(from, address, this.options.windowBytes)
+    const fd = this.open(near)
+    if (fd < 0) return fd
+    const listener = this.listenerAt((other) => sameAddress(other.address, address))
+    if (listener !== undefined) {
+      if (!this.enqueue(listener, far)) near.cutOff(Errno.ECONNREFUSED)
+    } else {
+      near.connecting = true
+      this.dialled.push(far)
+    }
+    return fd
+  }
+
+  recv(fd: number, into: IoBuffer, offset: number, length: number): number {
+    this.counts.recv += 1
+    const socket = this.socket('recv', fd)
+    this.checkRange('recv', into, offset, length)
+    return socket.recv(into.bytes, offset, length)
+  }
+
+  send(fd: number, from: IoBuffer, offset: number, length: number): number {
+    this.counts.send += 1
+    const socket = this.socket('send', fd)
+    this.checkRange('send', from, offset, length)
+    return socket.send([from.bytes.subarray(offset, offset + length)])
+  }
+
+  sendv(fd: number, parts: readonly Uint8Array[]): number {
+    this.counts.sendv += 1
+    const socket = this.socket('sendv', fd)
+    if (parts.length > MAX_PARTS) return this.misuse(`sendv(${fd}): ${parts.length} parts`)
+    if (parts.every((part) => part.length === 0)) return this.misuse(`sendv(${fd}): nothing to send`)
+    return socket.send(parts)
+  }
+
+  pending(fd: number): number {
+    this.socket('pending', fd)
+    return 0
+  }
+
+  shutdown(fd: number): number {
+    return this.socket('shutdown', fd).end()
+  }
+
+  close(fd: number, abort: boolean): number {
+    this.counts.close += 1
+    const entry = this.entry('close', fd)
+    if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
+    this.entries[fd] = undefined
+    if (fd < this.lowestFree) this.lowestFree = fd
+    if (entry.kind === 'socket') entry.close(abort ? 'abort' : 'close')
+    else for (const waiting of entry.queue) waiting.close('abort')
+    return 0
+  }
+
+  socketError(fd: number): number {
+    return this.socket('socketError', fd).takeError()
+  }
+
+  localAddress(fd: number): SocketAddress {
+    return this.entry('localAddress', fd).address
+  }
+
+  peerAddress(fd: number): SocketAddress {
+    const entry = this.entry('peerAddress', fd)
+    return entry.kind === 'socket' ? entry.other.address : NOWHERE
+  }
+
+  private enqueue(listener: Listener, endpoint: Endpoint): boolean {
+    if (listener.queue.length >= listener.backlog) return false
+    listener.queue.push(endpoint)
+    this.onActivity(listener.fd)
+    return true
+  }
+
+  private open(entry: Endpoint | Listener): number {
+    let fd = this.lowestFree
+    while (this.entries[fd] !== undefined) fd += 1
+    if (fd >= this.options.fdLimit) return -Errno.EMFILE
+    this.lowestFree = fd + 1
+    while (this.entries.length < fd) this.entries.push(undefined)
+    this.entries[fd] = entry
+    entry.fd = fd
+    if (entry.kind === 'socket') entry.onActivity = this.hear
+    return fd
+  }
+
+  private entry(call: string, fd: number): Endpoint | Listener {
+    return this.entries[fd] ?? this.misuse(`${call}(${fd}): this descriptor is not open`)
+  }
+
+  private socket(call: string, fd: number): Endpoint {
+    const entry = this.entry(call, fd)
+    return entry.kind === 'socket' ? entry : this.misuse(`${call}(${fd}): this is a listener`)
+  }
+
+  private checkRange(call: string, buffer: IoBuffer, offset: number, length: number): void {
+    const known = this.buffers.get(buffer.id)
+    if (known === undefined) this.misuse(`${call}: buffer ${buffer.id} was freed`)
+    if (known.bytes !== buffer.bytes) this.misuse(`${call}: buffer ${buffer.id} is not of this seam`)
+    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
+    if (!whole || offset < 0 || length <= 0 || offset + length > buffer.bytes.length) {
+      this.misuse(`${call}: ${length} bytes at ${offset} of a buffer of ${buffer.bytes.length}`)
+    }
+  }
+
+  private ephemeralPort(): number {
+    const port = this.nextPort
+    this.nextPort = port === 60_999 ? FIRST_EPHEMERAL_PORT : port + 1
+    return port
+  }
+
+  private misuse(sentence: string): never {
+    const error = new MisuseError(sentence)
+    this.misuses.push(error)
+    throw error
+  }
+}
+
+function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
+  return a.port === b.port && a.name === b.name && (a.family === 'Unix') === (b.family === 'Unix')
+}
+
+function familyOf(address: string): 'IPv4' | 'IPv6' {
+  return address.includes(':') ? 'IPv6' : 'IPv4'
+}

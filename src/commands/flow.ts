@@ -1,0 +1,82 @@
+/** `callbackOnWritable` and `rxFlowControl`: back-pressure in both directions. */
+import { Connection } from '../connection/connection.js'
+import { State } from '../connection/connection-state.js'
+import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
+import { type ContextState } from '../context/context-state.js'
+import { UsageError } from '../errors.js'
+import { type Context, type Protocol, type Wsi } from '../protocol/protocol-types.js'
+
+/**
+ * Asks once for SERVER_WRITEABLE: it comes from a later `serviceFd`, when the socket takes another
+ * write without blocking and the send queue is below `txLowWaterBytes`.
+ * @returns false where the connection is not open
+ * @see C15, seed: libwebsocket_callback_on_writable
+ */
+export function callbackOnWritable(ctx: Context, wsi: Wsi): boolean {
+  const core = contextOf(ctx, 'callbackOnWritable')
+  const connection = connectionOf(wsi, 'callbackOnWritable')
+  if (ownerOf(connection) !== core)
+    throw new UsageError('ERR_EXTPOLL_NOT_A_CONNECTION', 'callbackOnWritable(): the connection belongs to another context')
+  if (connection.state !== State.OPEN) return false
+  enter(core, 'callbackOnWritable', connection.fd)
+  try {
+    wantWritable(core, connection)
+  } finally {
+    leave(core, 'callbackOnWritable', true)
+  }
+  return true
+}
+
+/**
+ * The same for every established connection of a protocol, as they are now.
+ * @param protocol from `getProtocol(wsi)` or `ctx.protocols`
+ * @returns how many were asked for
+ * @see seed: libwebsocket_callback_on_writable_all_protocol
+ */
+export function callbackOnWritableAllProtocol(protocol: Protocol): number {
+  const core = contextOf((protocol as Partial<Protocol> | undefined)?.owningContext, 'callbackOnWritableAllProtocol')
+  let count = 0
+  if (core.destroyed) return count
+  enter(core, 'callbackOnWritableAllProtocol', undefined)
+  try {
+    for (const entry of core.table.entries.values()) {
+      if (!(entry instanceof Connection) || entry.protocol !== protocol || entry.state !== State.OPEN) continue
+      wantWritable(core, entry)
+      count++
+    }
+  } finally {
+    leave(core, 'callbackOnWritableAllProtocol', count)
+  }
+  return count
+}
+
+function wantWritable(core: ContextState, connection: Connection): void {
+  connection.wantsWritable = true
+  core.touch(connection)
+}
+
+/**
+ * Stops and resumes RECEIVE. After 0 or false not one more comes; what was read already waits in
+ * order, and CLEAR_MODE(POLLIN) reaches the host. After 1 or true what waited comes first, even
+ * if no readiness ever comes again.
+ * @returns false where the connection is over
+ * @see C4, C14, seed: libwebsocket_rx_flow_control (differs from seed: it tells an external host)
+ */
+export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
+  const connection = connectionOf(wsi, 'rxFlowControl')
+  if (connection.frozen) return false
+  const core = ownerOf(connection)
+  enter(core, 'rxFlowControl', connection.fd)
+  try {
+    connection.paused = !enable
+    core.touch(connection)
+    if (!connection.paused) {
+      // The error, if there is one, will be told again: by the poller, or by recv.
+      if (!connection.eof) connection.errorHeardMs = 0
+      if (connection.held !== null || connection.eof) core.schedulePending(connection)
+    }
+  } finally {
+    leave(core, 'rxFlowControl', true)
+  }
+  return true
+}

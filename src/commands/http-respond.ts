@@ -1,0 +1,76 @@
+/** `httpRespond` and `answerHandshake`: the application's answers to a request. */
+import { type Connection } from '../connection/connection.js'
+import { State } from '../connection/connection-state.js'
+import { lastWrite } from '../connection/ending.js'
+import { acceptHandshake, isRefusal, refuseByApplication } from '../connection/opening.js'
+import { transmitBytes } from '../connection/transmit.js'
+import { connectionOf, enter, leave, ownerOf } from '../context/bracket.js'
+import { UsageError } from '../errors.js'
+import { ACCEPT, type Refusal, type Wsi } from '../protocol/protocol-types.js'
+import { type AnswerHeaders, formatAnswerHead } from '../wire/http-answer.js'
+import { formatHttpDate } from '../wire/http-date.js'
+
+/** An answer to an HTTP request. */
+export interface HttpAnswer {
+  /** 200 to 599. */
+  readonly status: number
+  /** One line of Latin-1 each; Connection, Content-Length, Date and the like are the library's. */
+  readonly headers?: AnswerHeaders
+  /** Copied. A string is sent as UTF-8. */
+  readonly body?: Uint8Array | string
+}
+
+/**
+ * Answers the request of HTTP, whole, during the callback or later (within `handshakeTimeoutMs`);
+ * the connection ends once it is sent.
+ * @returns false where there is no request to answer (any more)
+ * @throws UsageError for a status or header that cannot be sent
+ */
+export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
+  const connection = connectionOf(wsi, 'httpRespond')
+  if (connection.state !== State.HTTP) return false
+  const core = ownerOf(connection)
+  const body = Buffer.from(answer.body ?? '')
+  enter(core, 'httpRespond', connection.fd)
+  try {
+    const date = formatHttpDate(core.wallClock())
+    const head = formatAnswerHead(answer.status, answer.headers ?? {}, body.length, date)
+    transmitBytes(core, connection, Buffer.concat([Buffer.from(head, 'latin1'), body]))
+    lastWrite(core, connection, true)
+  } finally {
+    leave(core, 'httpRespond', true)
+  }
+  return true
+}
+
+/**
+ * Decides about a handshake that FILTER_PROTOCOL_CONNECTION put off with DEFER.
+ * @param answer ACCEPT, or what the filter could have answered to refuse
+ * @returns false where nothing waits for it (any more): it was decided, timed out, or hung up
+ */
+export function answerHandshake(wsi: Wsi, answer: typeof ACCEPT | Refusal): boolean {
+  const connection = connectionOf(wsi, 'answerHandshake')
+  if (answer !== ACCEPT && !isRefusal(answer))
+    throw new UsageError('ERR_EXTPOLL_FILTER_ANSWER', 'answerHandshake takes ACCEPT or { status, headers?, body? }')
+  if (connection.state !== State.DEFERRED) return false
+  const core = ownerOf(connection)
+  enter(core, 'answerHandshake', connection.fd)
+  try {
+    decideDeferred(connection, answer)
+  } finally {
+    leave(core, 'answerHandshake', true)
+  }
+  return true
+}
+
+function decideDeferred(connection: Connection, answer: typeof ACCEPT | Refusal): void {
+  const core = ownerOf(connection)
+  const { request, protocol } = connection.admission!
+  if (answer !== ACCEPT) {
+    refuseByApplication(core, connection, answer)
+    return
+  }
+  acceptHandshake(core, connection, protocol, request)
+  // Frames that came glued to the request, or meanwhile, wait for no readiness.
+  if (connection.held !== null) core.schedulePending(connection)
+}

@@ -1,0 +1,131 @@
+/** `write` and `batch`: messages out, with the four answers. */
+import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
+import { type Connection, type Core } from '../connection/connection.js'
+import { State } from '../connection/connection-state.js'
+import { failConnection } from '../connection/ending.js'
+import { transmitFrame, transmitText } from '../connection/transmit-frame.js'
+import { UsageError } from '../errors.js'
+import { type Context, type Wsi } from '../protocol/protocol-types.js'
+import { frameHeaderBytes } from '../wire/frame-writer.js'
+import {
+  CONTROL_BIT,
+  FIN_BIT,
+  MAX_CONTROL_PAYLOAD_BYTES,
+  OPCODE_BINARY,
+  OPCODE_CONTINUATION,
+  OPCODE_PING,
+  OPCODE_PONG,
+  OPCODE_TEXT,
+} from '../wire/opcode.js'
+
+/** A text message. Strings are sent as UTF-8; bytes must be UTF-8 already. */
+export const TEXT = OPCODE_TEXT
+export const BINARY = OPCODE_BINARY
+/** The next fragment of a message begun with `TEXT | NO_FIN` or `BINARY | NO_FIN`. */
+export const CONTINUATION = OPCODE_CONTINUATION
+/** At most 125 bytes of payload; the peer's pong carries them back. */
+export const PING = OPCODE_PING
+/** An unasked-for pong; pings are answered by the library. */
+export const PONG = OPCODE_PONG
+/** Or-ed to TEXT, BINARY or CONTINUATION: more fragments follow. */
+export const NO_FIN = 0x80
+
+/**
+ * - `'ok'`: taken; the send queue is below its low-water mark.
+ * - `'backpressure'`: taken; wait for WRITEABLE before you write more.
+ * - `'full'`: nothing was taken, the queue would exceed `maxBufferedBytes`. A protocol with
+ *   `onFull: 'close'` closes with 1013 then.
+ * - `'closed'`: nothing was taken, the connection takes no more messages.
+ */
+export type WriteResult = 'ok' | 'backpressure' | 'full' | 'closed'
+
+/**
+ * Sends a message, or a piece of one.
+ *
+ * Needs no padding, never alters `data`, and keeps no reference to it. Never loses a short write:
+ * the rest is queued in order. What is written during one outermost call leaves together at its
+ * end; payloads above `corkMaxBytes` leave at once, behind what is corked.
+ *
+ * @param data at most `maxBufferedBytes`; a string is sent as UTF-8
+ * @param kind TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN for a fragment that is not the last
+ * @returns see WriteResult
+ * @throws UsageError for a kind or data that cannot be sent; ReentrantCallError from an announcement
+ * @see RFC 6455 5.4 and 6.1, seed: libwebsocket_write (differs from seed: a short write is not success)
+ */
+export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteResult {
+  const connection = connectionOf(wsi, 'write')
+  const core = ownerOf(connection)
+  if (typeof data !== 'string' && !(data instanceof Uint8Array))
+    throw new UsageError('ERR_EXTPOLL_WRITE_DATA', 'write takes a string or a Uint8Array, a Buffer for instance')
+  if (connection.state !== State.OPEN) return 'closed'
+  const firstByte = checkKind(connection, kind)
+  let result: WriteResult = 'closed'
+  enter(core, 'write', connection.fd)
+  try {
+    result = writeFrame(core, connection, firstByte, data)
+  } finally {
+    leave(core, 'write', result)
+  }
+  return result
+}
+
+/** Turns a kind into a frame's first byte, and keeps the order of fragments (RFC 6455 5.4). */
+function checkKind(connection: Connection, kind: number): number {
+  const opcode = kind & 0x0f
+  const last = (kind & NO_FIN) === 0
+  if ((kind & ~0x8f) !== 0 || opcode > OPCODE_PONG || (opcode > OPCODE_BINARY && opcode < OPCODE_PING))
+    throw new UsageError('ERR_EXTPOLL_WRITE_KIND', 'kind must be TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN or not; to close, use close()')
+  if ((opcode & CONTROL_BIT) !== 0) {
+    if (!last) throw new UsageError('ERR_EXTPOLL_WRITE_KIND', 'a control frame cannot be fragmented: leave NO_FIN out (RFC 6455 5.4)')
+    return FIN_BIT | opcode
+  }
+  if ((opcode === OPCODE_CONTINUATION) !== connection.sendsFragments)
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_FRAGMENT',
+      connection.sendsFragments
+        ? 'a fragmented message is under way: write CONTINUATION until the piece without NO_FIN'
+        : 'there is no message to continue: begin one with TEXT | NO_FIN or BINARY | NO_FIN',
+    )
+  return last ? FIN_BIT | opcode : opcode
+}
+
+function writeFrame(core: Core, connection: Connection, firstByte: number, data: Uint8Array | string): WriteResult {
+  const payloadBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.length
+  const control = (firstByte & CONTROL_BIT) !== 0
+  if (control && payloadBytes > MAX_CONTROL_PAYLOAD_BYTES)
+    throw new UsageError('ERR_EXTPOLL_WRITE_DATA', `a ping or pong carries at most ${MAX_CONTROL_PAYLOAD_BYTES} bytes (RFC 6455 5.5)`)
+  if (!hasRoom(core, connection, frameHeaderBytes(payloadBytes) + payloadBytes)) {
+    if (connection.protocol!.closesWhenFull) failConnection(core, connection, 'SEND_QUEUE_FULL')
+    return 'full'
+  }
+  if (!control) connection.sendsFragments = (firstByte & FIN_BIT) === 0
+  if (typeof data === 'string') transmitText(core, connection, firstByte, data, payloadBytes)
+  else transmitFrame(core, connection, firstByte, data)
+  const { queue } = connection
+  if (queue === null || queue.bytes < core.limits.txLowWaterBytes)
+    // The transport may have failed under a large write.
+    return connection.wasEnded ? 'closed' : 'ok'
+  return 'backpressure'
+}
+
+function hasRoom(core: Core, connection: Connection, bytes: number): boolean {
+  const { queue } = connection
+  const waiting = (queue === null ? 0 : queue.bytes) + connection.corkEnd - connection.corkStart
+  return waiting + bytes <= core.limits.maxBufferedBytes && core.bufferedBytes + bytes <= core.limits.maxContextBufferedBytes
+}
+
+/**
+ * Makes many calls one outermost call: what `fn` writes leaves in one send per connection, and
+ * masks are announced once. For writes made outside a callback: a timer, a database's answer.
+ * @returns what `fn` answers
+ * @throws what `fn` throws, after everything written before was sent
+ */
+export function batch<Result>(ctx: Context, fn: () => Result): Result {
+  const core = contextOf(ctx, 'batch')
+  enter(core, 'batch', undefined)
+  try {
+    return fn()
+  } finally {
+    leave(core, 'batch', undefined)
+  }
+}

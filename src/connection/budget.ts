@@ -1,0 +1,21 @@
+/** The work that one outermost call may still do (C13). A budget yields; it never fails a connection. */
+import { type Limits } from './limits.js'
+
+/** What is left of the budgets of the outermost call (C13). */
+export class Budget {
+  rxBytes = 0
+  messages = 0
+  txBytes = 0
+  accepts = 0
+  deadlines = 0
+  ends = 0
+
+  refill(limits: Limits): void {
+    this.rxBytes = limits.rxBudgetBytes
+    this.messages = limits.messageBudget
+    this.txBytes = limits.txBudgetBytes
+    this.accepts = limits.acceptBudget
+    this.deadlines = limits.deadlineBudget
+    this.ends = limits.endBudget
+  }
+}

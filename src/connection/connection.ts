@@ -1,0 +1,235 @@
+/**
+ * A connection: the seed's `struct libwebsocket`. Data, and the questions it can answer alone; and
+ * `Core`, what it needs of its context: the context implements it, the layers below see only this.
+ *
+ * One of these is all that an idle peer costs, so what few connections need hangs off a field that
+ * is null. Everything that happens to it is in the files beside this one.
+ */
+import { UsageError } from '../errors.js'
+import { type DeadlineHeap } from '../poll/deadline-heap.js'
+import { type PollEntry } from '../poll/interest-table.js'
+import { POLLIN, POLLOUT } from '../poll/pollfd.js'
+import { type ProtocolEntry } from '../protocol/protocol-table.js'
+import { type CloseInfo, type Context, type Wsi } from '../protocol/protocol-types.js'
+import { type IoBuffer, type SocketAddress, type SocketIo } from '../socket/socket-io.js'
+import { type FrameHeader } from '../wire/frame-parser.js'
+import { type UpgradeRequest } from '../wire/handshake.js'
+import { type Budget } from './budget.js'
+import { type ConnectionEvent, nextState, State, type StateNumber } from './connection-state.js'
+import { type Limits } from './limits.js'
+import { type MessageAssembly } from './message-assembly.js'
+import { type SendQueue } from './send-queue.js'
+import { TimedEntry } from './timed-entry.js'
+
+/** What a callback that threw "answers". */
+export const THREW = Symbol('extpoll.threw')
+
+/** May this Origin connect? */
+export type OriginPolicy = (origin: string, request: UpgradeRequest) => boolean
+
+export interface Core {
+  readonly handle: Context
+  readonly limits: Limits
+  readonly protocols: readonly ProtocolEntry[]
+  readonly allowsOrigin: OriginPolicy
+  /** Whether a client that offers only unknown subprotocols is refused. */
+  readonly refusesUnknownProtocols: boolean
+  readonly budget: Budget
+  readonly deadlines: DeadlineHeap<TimedEntry>
+
+  /** The one receive buffer; its contents are dead once the call returns. */
+  readonly rx: IoBuffer
+  /** The same memory as 32-bit words. */
+  readonly rxWords: Int32Array
+  /** The header last read. */
+  readonly header: FrameHeader
+  /** The one transmit arena, empty between outermost calls. */
+  readonly arena: IoBuffer
+  /** The seam's own masking, where it has one. */
+  readonly nativeMask: ((buffer: IoBuffer, offset: number, length: number, key: number) => void) | null
+  /** Bytes of the arena in use. */
+  arenaUsedBytes: number
+  /** Bytes in all send queues and message assemblies. */
+  bufferedBytes: number
+
+  /** The host's clock, read once per outermost call (C20). */
+  now(): number
+  wallClock(): number
+  /** A fraction in [0, 1) from the host's entropy. */
+  randomFraction(): number
+  /** Compare this entry's interest with what the host knows, at the exit. */
+  touch(entry: PollEntry): void
+  /** The connection was written to; in order of first write. */
+  scheduleFlush(connection: Connection): void
+  /** Every connection written to leaves now: the arena is full. */
+  flushAll(): void
+  /** The connection is over, or will be once flushed. */
+  scheduleEnd(connection: Connection): void
+  /** Progress is possible without a new kernel event (C14). */
+  schedulePending(connection: Connection): void
+  /** Runs a protocol callback. @returns its answer, or THREW: then the connection was already dealt with */
+  call(connection: Connection, protocol: ProtocolEntry, reason: number, data: unknown, len: number): unknown
+  /** Tells `onError`, or keeps the error for the end of the outermost call (C29). */
+  report(error: unknown): void
+}
+
+export class Connection extends TimedEntry {
+  readonly core: Core
+  readonly io: SocketIo
+  readonly peer: SocketAddress
+  state: StateNumber = State.REQUEST
+  protocol: ProtocolEntry | null = null
+  /** The session object; made by createSession. */
+  user: unknown = undefined
+
+  // Receiving
+  /** Raw bytes received and not yet consumed, from `heldAt` on. */
+  held: Buffer | null = null
+  heldAt = 0
+  /** Bytes of a request head already searched for its end. */
+  scanned = 0
+  /** Switched off by rxFlowControl. */
+  paused = false
+  /** The transport has no more for us. */
+  eof = false
+  /** Payload bytes still to come of the data frame in hand. */
+  frameRemaining = 0
+  frameKey = 0
+  frameFin = false
+  /** Opcode of the message in hand, 0 between messages. */
+  messageOpcode = 0
+  /** The RECEIVE in hand ends its message. */
+  finalFragment = false
+  /** Frames of the message in hand so far. */
+  fragments = 0
+  assembly: MessageAssembly | null = null
+
+  // Sending
+  queue: SendQueue | null = null
+  /** Its part of the transmit arena; equal when it has none. */
+  corkStart = 0
+  corkEnd = 0
+  /** Earlier parts, start and end in turn, when others wrote in between. */
+  corkParts: number[] | null = null
+  /** The application is in the middle of a fragmented message. */
+  sendsFragments = false
+  /** callbackOnWritable was asked. */
+  wantsWritable = false
+  /** Pongs in the queue. */
+  pendingPongs = 0
+  /** TLS: the next send waits for readability, the next recv for writability. */
+  sendWaitsReadable = false
+  recvWaitsWritable = false
+
+  // Ending
+  /** Set with the first reason to end; CLOSED tells it. */
+  closing: CloseInfo | null = null
+  /** ESTABLISHED ran, so CLOSED will. */
+  established = false
+  /** The descriptor must be reset, not closed. */
+  abortive = false
+  lingers = false
+  inEndList = false
+  /** Listed for progress without readiness (C14). */
+  isPending = false
+  /** A filter's question that is still open. */
+  admission: { readonly request: UpgradeRequest; readonly protocol: ProtocolEntry } | null = null
+
+  // Time
+  /** When the state in hand must be over; 0 = no such time. */
+  stateDeadlineMs = 0
+  lastRxMs = 0
+  /** When the ping that is not yet answered was sent; 0 = none. */
+  pingSentMs = 0
+  pingIntervalMs = 0
+  /** Since when the peer took none of what is queued. */
+  stalledSinceMs = 0
+  /** When POLLERR or POLLHUP was heard while paused; 0 = never. */
+  errorHeardMs = 0
+
+  constructor(core: Core, io: SocketIo, fd: number, gen: number, peer: SocketAddress) {
+    super(fd, gen)
+    this.core = core
+    this.io = io
+    this.peer = peer
+  }
+
+  /** The application's handle is this object itself. */
+  get wsi(): Wsi {
+    return this as unknown as Wsi
+  }
+
+  /** Takes the next state. */
+  move(event: ConnectionEvent): void {
+    const next = nextState(this.state, event)
+    if (next === undefined)
+      throw new UsageError('ERR_EXTPOLL_INTERNAL', `${event} in state ${this.state}: please report this with your trace`)
+    this.state = next
+  }
+
+  get wasEnded(): boolean {
+    return this.state === State.ENDED
+  }
+
+  /** Nothing received counts any more. */
+  get frozen(): boolean {
+    return this.state >= State.FLUSHING
+  }
+
+  /** Forgets the message in hand; its memory may live on with the application. */
+  dropAssembly(): void {
+    if (this.assembly === null) return
+    this.core.bufferedBytes -= this.assembly.capacityBytes
+    this.assembly = null
+  }
+
+  get queuedBytes(): number {
+    return this.queue === null ? 0 : this.queue.bytes
+  }
+
+  get corkedBytes(): number {
+    let bytes = this.corkEnd - this.corkStart
+    if (this.corkParts !== null)
+      for (let index = 0; index < this.corkParts.length; index += 2)
+        bytes += this.corkParts[index + 1]! - this.corkParts[index]!
+    return bytes
+  }
+
+  get heldBytes(): number {
+    return this.held === null ? 0 : this.held.length - this.heldAt
+  }
+
+  /** Received bytes may be acted on. */
+  get consumes(): boolean {
+    const { state } = this
+    if (state === State.OPEN || state === State.CLOSING)
+      return !this.paused && (this.queue === null || this.queue.bytes < this.core.limits.txHighWaterBytes)
+    return state === State.REQUEST || state >= State.FLUSHING
+  }
+
+  /** C16: not paused, below the high-water marks, before the end of file. */
+  get reads(): boolean {
+    if (this.eof || this.state === State.ENDED || this.state === State.FLUSHING) return false
+    if (this.recvWaitsWritable) return false
+    const { limits } = this.core
+    return (
+      !this.paused &&
+      (this.queue === null || this.queue.bytes < limits.txHighWaterBytes) &&
+      (this.held === null || this.heldBytes < limits.rxHighWaterBytes)
+    )
+  }
+
+  /** A writable callback could run as soon as the socket takes a write. */
+  get writableDeliverable(): boolean {
+    return this.wantsWritable && this.state === State.OPEN && this.queuedBytes < this.core.limits.txLowWaterBytes
+  }
+
+  /** C15, C16. */
+  override interest(): number {
+    const sends = this.queue !== null || this.writableDeliverable
+    return (
+      (this.reads || (sends && this.sendWaitsReadable) ? POLLIN : 0) |
+      ((sends && !this.sendWaitsReadable) || this.recvWaitsWritable ? POLLOUT : 0)
+    )
+  }
+}

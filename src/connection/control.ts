@@ -1,0 +1,36 @@
+/** Control frames in: ping, pong, close. Source: RFC 6455 5.5. */
+import { Reason } from '../protocol/callback-reason.js'
+import { parseClosePayload } from '../wire/close-code.js'
+import { OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG } from '../wire/opcode.js'
+import { type Connection, type Core } from './connection.js'
+import { State } from './connection-state.js'
+import { answerClose, failConnection } from './ending.js'
+import { transmitControl } from './transmit-frame.js'
+
+/** @param payload unmasked, in the receive buffer; dead after this call */
+export function receiveControl(core: Core, connection: Connection, opcode: number, payload: Buffer): void {
+  switch (opcode) {
+    case OPCODE_PING:
+      receivePing(core, connection, payload)
+      break
+    case OPCODE_PONG: {
+      const protocol = connection.protocol!
+      if (protocol.hears(Reason.RECEIVE_PONG))
+        core.call(connection, protocol, Reason.RECEIVE_PONG, protocol.copies ? Buffer.from(payload) : payload, payload.length)
+      break
+    }
+    case OPCODE_CLOSE: {
+      const { code, reason, fault } = parseClosePayload(payload)
+      if (fault !== null) failConnection(core, connection, fault)
+      else answerClose(core, connection, code, reason)
+    }
+  }
+}
+
+/** Every ping is answered as long as our close frame has not left (5.5.2); a peer that only pings and never reads is bounded. */
+function receivePing(core: Core, connection: Connection, payload: Buffer): void {
+  if (connection.state !== State.OPEN) return
+  if (connection.queue !== null && ++connection.pendingPongs > core.limits.maxPendingPongs)
+    failConnection(core, connection, 'TOO_MANY_PINGS')
+  else transmitControl(core, connection, OPCODE_PONG, payload)
+}

@@ -1,0 +1,31 @@
+/**
+ * When a connection must be looked at next without readiness (C21, C23). The earliest of its
+ * deadlines; computed when something changes, never per message.
+ */
+import { type Connection, type Core } from './connection.js'
+import { State } from './connection-state.js'
+
+/** The earliest deadline in force, Infinity where there is none. */
+export function nextDeadlineMs(connection: Connection): number {
+  const { limits } = connection.core
+  let earliest = Infinity
+  if (connection.stateDeadlineMs !== 0) earliest = connection.stateDeadlineMs
+  if (connection.queue !== null) earliest = Math.min(earliest, connection.stalledSinceMs + limits.writeStallTimeoutMs)
+  if (connection.errorHeardMs !== 0) earliest = Math.min(earliest, connection.errorHeardMs + limits.pausedErrorTimeoutMs)
+  if (connection.state === State.OPEN) earliest = Math.min(earliest, quietDeadlineMs(connection))
+  return earliest
+}
+
+/** What silence of the peer leads to: a ping, the end of an unanswered ping, the idle limit. */
+function quietDeadlineMs(connection: Connection): number {
+  const { limits } = connection.core
+  const idle = limits.idleTimeoutMs === 0 ? Infinity : connection.lastRxMs + limits.idleTimeoutMs
+  if (connection.pingSentMs > connection.lastRxMs) return Math.min(idle, connection.pingSentMs + limits.pongTimeoutMs)
+  return connection.pingIntervalMs === 0 ? idle : Math.min(idle, connection.lastRxMs + connection.pingIntervalMs)
+}
+
+/** Puts the connection's earliest deadline into the context's heap. */
+export function armDeadline(core: Core, connection: Connection): void {
+  const deadlineMs = nextDeadlineMs(connection)
+  if (deadlineMs !== Infinity) core.deadlines.armBy(connection, deadlineMs)
+}

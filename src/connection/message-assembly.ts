@@ -1,0 +1,47 @@
+/**
+ * A message that comes in pieces: of a split frame, of several fragments, or both.
+ *
+ * Grows with what was received, never with what was announced: a header that promises a megabyte
+ * costs its sender a megabyte.
+ */
+import { Utf8Validator } from '../wire/utf8-validator.js'
+
+const FIRST_BYTES = 4_096
+
+export class MessageAssembly {
+  /** Payload bytes so far. */
+  length = 0
+  /** Set for text. */
+  readonly utf8: Utf8Validator | null
+  #buffer: Buffer
+
+  /** @param knownBytes what is known of the message's length; a hint */
+  constructor(text: boolean, knownBytes: number) {
+    this.utf8 = text ? new Utf8Validator() : null
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(knownBytes, FIRST_BYTES))
+  }
+
+  /** Bytes of memory behind it. */
+  get capacityBytes(): number {
+    return this.#buffer.length
+  }
+
+  /** @param knownBytes the message's length so far plus the rest of the frame in hand */
+  append(piece: Buffer, knownBytes: number): void {
+    const needed = this.length + piece.length
+    if (needed > this.#buffer.length) this.#grow(needed, knownBytes)
+    this.#buffer.set(piece, this.length)
+    this.length = needed
+  }
+
+  /** The whole message. The assembly gives its memory away and is used no more. */
+  take(): Buffer {
+    return this.#buffer.subarray(0, this.length)
+  }
+
+  #grow(needed: number, knownBytes: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(knownBytes, needed * 2)))
+    this.#buffer.copy(grown, 0, 0, this.length)
+    this.#buffer = grown
+  }
+}

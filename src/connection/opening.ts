@@ -1,0 +1,178 @@
+/**
+ * The first request of a connection: from bytes to ESTABLISHED, to HTTP, or to a refusal.
+ * Source: RFC 6455 4.2; filters fail closed.
+ */
+import { type FaultName, faults, UsageError } from '../errors.js'
+import { Reason } from '../protocol/callback-reason.js'
+import { ACCEPT, DEFER, type Refusal } from '../protocol/protocol-types.js'
+import { type ProtocolEntry, selectProtocol } from '../protocol/protocol-table.js'
+import {
+  asksForWebSocket,
+  formatSwitchingProtocols,
+  parseUpgradeRequest,
+  SPOKEN_VERSIONS,
+  type UpgradeRequest,
+} from '../wire/handshake.js'
+import { formatAnswerHead } from '../wire/http-answer.js'
+import { formatHttpDate } from '../wire/http-date.js'
+import { findHeadEnd, parseRequestHead, type RequestHead } from '../wire/request-head.js'
+import { type Connection, type Core, THREW } from './connection.js'
+import { State } from './connection-state.js'
+import { armDeadline } from './deadline.js'
+import { lastWrite } from './ending.js'
+import { transmitBytes } from './transmit.js'
+
+/** Header lines that an answer to this fault must carry. */
+const EXTRA_LINES: Partial<Record<FaultName, string>> = {
+  UPGRADE_VERSION: `Sec-WebSocket-Version: ${SPOKEN_VERSIONS}\r\n`,
+  UPGRADE_REQUIRED: 'Upgrade: websocket\r\n',
+  REQUEST_METHOD: 'Allow: GET\r\n',
+}
+
+/** Consumes a request head from `at` to `end` of the receive buffer. @returns where it stopped */
+export function consumeRequest(core: Core, connection: Connection, at: number, end: number): number {
+  const { bytes } = core.rx
+  const headEnd = findHeadEnd(bytes, at, end, connection.scanned)
+  if ((headEnd === -1 ? end : headEnd) - at > core.limits.maxHeaderBytes) {
+    refuseFault(core, connection, 'REQUEST_HEADER_TOO_LARGE')
+    return end
+  }
+  if (headEnd === -1) {
+    connection.scanned = end - at
+    return at
+  }
+  connection.scanned = 0
+  const head = parseRequestHead(bytes, at, headEnd, core.limits.maxHeaderCount)
+  if (typeof head === 'string') refuseFault(core, connection, head)
+  else if (asksForWebSocket(head)) openWebSocket(core, connection, head)
+  else openHttp(core, connection, head)
+  return headEnd
+}
+
+function openWebSocket(core: Core, connection: Connection, head: RequestHead): void {
+  const request = parseUpgradeRequest(head)
+  if (typeof request === 'string') {
+    refuseFault(core, connection, request)
+    return
+  }
+  if (request.origin !== null && !core.allowsOrigin(request.origin, request)) {
+    refuseFault(core, connection, 'UPGRADE_ORIGIN')
+    return
+  }
+  const protocol = selectProtocol(core.protocols, request.offered) ?? fallbackProtocol(core)
+  if (protocol === null) {
+    refuse(core, connection, { status: 400, body: unknownProtocolText(core) }, '')
+    return
+  }
+  connection.protocol = protocol
+  if (!makeSession(core, connection, protocol)) return
+  const answer = core.call(connection, protocol, Reason.FILTER_PROTOCOL_CONNECTION, request, 0)
+  // The filter may have closed or hung up itself.
+  if (connection.state !== State.REQUEST) return
+  decide(core, connection, protocol, request, answer)
+}
+
+function fallbackProtocol(core: Core): ProtocolEntry | null {
+  return core.refusesUnknownProtocols ? null : selectProtocol(core.protocols, null)
+}
+
+function unknownProtocolText(core: Core): string {
+  const names = core.protocols.map((protocol) => protocol.name).filter((name) => name !== '')
+  return `${faults.UPGRADE_PROTOCOL.sentence} Spoken: ${names.length === 0 ? 'none, offer none' : names.join(', ')}.\n`
+}
+
+/** Filters fail closed: an answer that is none of ours refuses (seed-API: FILTER_PROTOCOL_CONNECTION). */
+function decide(core: Core, connection: Connection, protocol: ProtocolEntry, request: UpgradeRequest, answer: unknown): void {
+  if (answer === undefined || answer === ACCEPT || answer === 0) {
+    acceptHandshake(core, connection, protocol, request)
+  } else if (answer === DEFER) {
+    connection.admission = { request, protocol }
+    connection.move('defer')
+  } else if (typeof answer === 'number') {
+    refuseFault(core, connection, 'UPGRADE_REFUSED')
+  } else if (isRefusal(answer)) {
+    refuseByApplication(core, connection, answer)
+  } else {
+    if (answer !== THREW)
+      core.report(new UsageError('ERR_EXTPOLL_FILTER_ANSWER', 'a filter answers nothing, ACCEPT, DEFER or { status, headers?, body? }; a Promise needs DEFER and answerHandshake()'))
+    refuseFault(core, connection, 'FILTER_FAILED')
+  }
+}
+
+/** Is this an answer that refuses? */
+export function isRefusal(answer: unknown): answer is Refusal {
+  return typeof answer === 'object' && answer !== null && typeof (answer as Refusal).status === 'number'
+}
+
+/** A refusal whose headers cannot be sent still refuses. */
+export function refuseByApplication(core: Core, connection: Connection, refusal: Refusal): void {
+  try {
+    if (refusal.status < 300) throw new UsageError('ERR_EXTPOLL_HTTP_STATUS', `status ${refusal.status}: a refusal's status is from 300 to 599`)
+    refuse(core, connection, refusal, '')
+  } catch (error) {
+    core.report(error)
+    refuseFault(core, connection, 'FILTER_FAILED')
+  }
+}
+
+/** Makes the session object. @returns false where that failed, and the connection was refused */
+function makeSession(core: Core, connection: Connection, protocol: ProtocolEntry): boolean {
+  if (protocol.createSession === undefined) return true
+  try {
+    connection.user = protocol.createSession(connection.wsi)
+    return connection.state === State.REQUEST
+  } catch (error) {
+    core.report(error)
+    refuseFault(core, connection, 'FILTER_FAILED')
+    return false
+  }
+}
+
+/** Answers 101, and the connection is open. */
+export function acceptHandshake(core: Core, connection: Connection, protocol: ProtocolEntry, request: UpgradeRequest): void {
+  const named = request.offered?.includes(protocol.name) === true ? protocol.name : ''
+  transmitBytes(core, connection, Buffer.from(formatSwitchingProtocols(request.key, named), 'latin1'))
+  connection.admission = null
+  connection.move('accept')
+  connection.stateDeadlineMs = 0
+  connection.lastRxMs = core.now()
+  // Connections made together must not ping together: up to a tenth sooner, by entropy.
+  const { pingIntervalMs } = core.limits
+  connection.pingIntervalMs = pingIntervalMs === 0 ? 0 : pingIntervalMs * (1 - core.randomFraction() / 10)
+  armDeadline(core, connection)
+  core.touch(connection)
+  connection.established = true
+  core.call(connection, protocol, Reason.ESTABLISHED, request, 0)
+}
+
+/** A request that asks for no upgrade goes to the first protocol. */
+function openHttp(core: Core, connection: Connection, head: RequestHead): void {
+  const protocol = core.protocols[0]!
+  if (!protocol.hears(Reason.HTTP)) {
+    refuseFault(core, connection, 'UPGRADE_REQUIRED')
+    return
+  }
+  connection.protocol = protocol
+  if (!makeSession(core, connection, protocol)) return
+  connection.move('http')
+  if (core.call(connection, protocol, Reason.HTTP, head, 0) === THREW && connection.state === State.HTTP)
+    refuseFault(core, connection, 'FILTER_FAILED')
+}
+
+/** Answers a broken rule with its status and its sentence, and ends. */
+export function refuseFault(core: Core, connection: Connection, cause: FaultName): void {
+  const { status, sentence } = faults[cause]
+  connection.closing ??= { code: 1006, reason: sentence, initiator: 'library', cause }
+  refuse(core, connection, { status: status ?? 500, body: `${sentence}\n` }, EXTRA_LINES[cause] ?? '')
+}
+
+/** @throws UsageError for a status or header that cannot be sent; nothing was written then */
+function refuse(core: Core, connection: Connection, refusal: Refusal, extraLines: string): void {
+  const body = Buffer.from(refusal.body ?? '', 'utf8')
+  const type = refusal.headers === undefined ? { 'Content-Type': 'text/plain; charset=utf-8' } : refusal.headers
+  const date = formatHttpDate(core.wallClock())
+  const head = formatAnswerHead(refusal.status, type, body.length, date, extraLines)
+  transmitBytes(core, connection, Buffer.concat([Buffer.from(head, 'latin1'), body]))
+  connection.admission = null
+  lastWrite(core, connection, true)
+}

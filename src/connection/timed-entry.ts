@@ -1,0 +1,8 @@
+/** A poll entry with a deadline: what listeners and connections have in common. */
+import { type Deadline } from '../poll/deadline-heap.js'
+import { PollEntry } from '../poll/interest-table.js'
+
+export abstract class TimedEntry extends PollEntry implements Deadline {
+  armedMs = 0
+  heapIndex = -1
+}

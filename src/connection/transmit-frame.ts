@@ -1,0 +1,65 @@
+/**
+ * Frames out: header and payload into the cork, or straight to the kernel when large.
+ * Source: RFC 6455 5.2; the server's frames are not masked (5.1).
+ */
+import { frameHeaderBytes, writeFrameHeader } from '../wire/frame-writer.js'
+import { FIN_BIT } from '../wire/opcode.js'
+import { type Connection, type Core } from './connection.js'
+import { enqueue, flushCork, flushWithBody, reserve } from './transmit.js'
+
+/** Below this a byte loop is cheaper than a call of `set`. */
+const LOOP_MAX_BYTES = 48
+
+/** @param firstByte FIN and reserved bits or-ed with the opcode */
+export function transmitFrame(core: Core, connection: Connection, firstByte: number, payload: Uint8Array): void {
+  const payloadBytes = payload.length
+  if (connection.queue !== null) {
+    queueFrame(core, connection, firstByte, payload)
+    return
+  }
+  const headerBytes = frameHeaderBytes(payloadBytes)
+  if (payloadBytes > core.limits.corkMaxBytes) {
+    const at = reserve(core, connection, headerBytes)
+    writeFrameHeader(core.arena.bytes, at, firstByte, payloadBytes)
+    flushWithBody(core, connection, payload)
+    return
+  }
+  const at = reserve(core, connection, headerBytes + payloadBytes)
+  const { bytes } = core.arena
+  const start = writeFrameHeader(bytes, at, firstByte, payloadBytes)
+  if (payloadBytes > LOOP_MAX_BYTES) bytes.set(payload, start)
+  else for (let index = 0; index < payloadBytes; index++) bytes[start + index] = payload[index]!
+  flushWhenWell(core, connection)
+}
+
+/** Text that JavaScript holds as a string, written as UTF-8 where it will be sent from. */
+export function transmitText(core: Core, connection: Connection, firstByte: number, text: string, payloadBytes: number): void {
+  if (connection.queue !== null || payloadBytes > core.limits.corkMaxBytes) {
+    transmitFrame(core, connection, firstByte, Buffer.from(text, 'utf8'))
+    return
+  }
+  const at = reserve(core, connection, frameHeaderBytes(payloadBytes) + payloadBytes)
+  const start = writeFrameHeader(core.arena.bytes, at, firstByte, payloadBytes)
+  core.arena.bytes.write(text, start, payloadBytes, 'utf8')
+  flushWhenWell(core, connection)
+}
+
+/** A control frame: at most 125 bytes. */
+export function transmitControl(core: Core, connection: Connection, opcode: number, payload: Uint8Array): void {
+  transmitFrame(core, connection, FIN_BIT | opcode, payload)
+}
+
+/**
+ * A cork above the low-water mark leaves early, so that what `write` answers is the kernel's word
+ * and not that of a buffer nobody has tried to send.
+ */
+function flushWhenWell(core: Core, connection: Connection): void {
+  if (connection.corkEnd - connection.corkStart > core.limits.txLowWaterBytes) flushCork(core, connection)
+}
+
+function queueFrame(core: Core, connection: Connection, firstByte: number, payload: Uint8Array): void {
+  const header = Buffer.allocUnsafe(frameHeaderBytes(payload.length))
+  writeFrameHeader(header, 0, firstByte, payload.length)
+  enqueue(core, connection, header, 0, header.length)
+  enqueue(core, connection, payload, 0, payload.length)
+}

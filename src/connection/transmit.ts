@@ -1,0 +1,148 @@
+/**
+ * Bytes out: the cork in the transmit arena, the flush, the connection's own queue.
+ *
+ * Everything that one outermost call writes to a connection leaves in one send when it unwinds
+ * (C7); what the kernel refuses moves to the connection's queue and waits for POLLOUT (C14, C15).
+ * Knows bytes, not frames.
+ */
+import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_READABLE } from '../socket/socket-io.js'
+import { type Connection, type Core } from './connection.js'
+import { State } from './connection-state.js'
+import { armDeadline } from './deadline.js'
+import { loseTransport } from './drop.js'
+import { SendQueue } from './send-queue.js'
+
+/**
+ * Makes room for `bytes` behind what the connection has corked.
+ * @param bytes at most what the whole arena holds
+ * @returns where in the arena to write them
+ */
+export function reserve(core: Core, connection: Connection, bytes: number): number {
+  if (core.arenaUsedBytes + bytes > core.arena.bytes.length) core.flushAll()
+  const at = core.arenaUsedBytes
+  core.arenaUsedBytes = at + bytes
+  if (connection.corkStart === connection.corkEnd) {
+    connection.corkStart = at
+    core.scheduleFlush(connection)
+  } else if (connection.corkEnd !== at) {
+    ;(connection.corkParts ??= []).push(connection.corkStart, connection.corkEnd)
+    connection.corkStart = at
+  }
+  connection.corkEnd = at + bytes
+  return at
+}
+
+/** Sends what is corked; the cork is empty afterwards, whatever the kernel said. */
+export function flushCork(core: Core, connection: Connection): void {
+  const { corkStart, corkEnd } = connection
+  if (corkStart === corkEnd) return
+  if (connection.corkParts !== null) {
+    const whole = gatherCork(core, connection)
+    sendOrQueue(core, connection, whole)
+    return
+  }
+  connection.corkStart = connection.corkEnd = 0
+  if (connection.state === State.ENDED) return
+  const length = corkEnd - corkStart
+  let taken = 0
+  if (connection.queue === null && core.budget.txBytes > 0) {
+    taken = accountSend(core, connection, connection.io.send(connection.fd, core.arena, corkStart, length))
+    if (taken === length || taken < 0) return
+  }
+  enqueue(core, connection, core.arena.bytes, corkStart + taken, corkEnd)
+}
+
+/** Sends what is corked with `body` right behind it, without copying more than an unsent tail. */
+export function flushWithBody(core: Core, connection: Connection, body: Uint8Array): void {
+  const parts = connection.corkStart === connection.corkEnd ? [] : [gatherCork(core, connection)]
+  sendOrQueue(core, connection, ...parts, body)
+}
+
+/** Takes the cork out of the arena as one piece: a view where it is one already. */
+function gatherCork(core: Core, connection: Connection): Buffer {
+  const { corkStart, corkEnd, corkParts } = connection
+  connection.corkStart = connection.corkEnd = 0
+  connection.corkParts = null
+  const { bytes } = core.arena
+  const last = bytes.subarray(corkStart, corkEnd)
+  if (corkParts === null) return last
+  const pieces: Buffer[] = []
+  for (let index = 0; index < corkParts.length; index += 2)
+    pieces.push(bytes.subarray(corkParts[index], corkParts[index + 1]))
+  return Buffer.concat([...pieces, last])
+}
+
+function sendOrQueue(core: Core, connection: Connection, ...parts: Uint8Array[]): void {
+  if (connection.state === State.ENDED) return
+  let skip = 0
+  if (connection.queue === null && core.budget.txBytes > 0) {
+    skip = accountSend(core, connection, connection.io.sendv(connection.fd, parts))
+    if (skip < 0) return
+  }
+  for (const part of parts) {
+    const start = Math.min(skip, part.length)
+    skip -= start
+    if (start < part.length) enqueue(core, connection, part, start, part.length)
+  }
+}
+
+/** @returns bytes taken, or -1 when the transport is lost */
+function accountSend(core: Core, connection: Connection, result: number): number {
+  if (result >= 0) {
+    core.budget.txBytes -= result
+    return result
+  }
+  if (result === WOULD_BLOCK) return 0
+  if (result === WOULD_BLOCK_UNTIL_READABLE) {
+    connection.sendWaitsReadable = true
+    return 0
+  }
+  loseTransport(core, connection)
+  return -1
+}
+
+/** Puts bytes behind what already waits for POLLOUT. */
+export function enqueue(core: Core, connection: Connection, source: Uint8Array, start: number, end: number): void {
+  if (connection.queue === null) {
+    connection.queue = new SendQueue()
+    connection.stalledSinceMs = core.now()
+    armDeadline(core, connection)
+    core.touch(connection)
+  }
+  connection.queue.append(source, start, end)
+  core.bufferedBytes += end - start
+  if (connection.queue.bytes >= core.limits.txHighWaterBytes) core.touch(connection)
+}
+
+/** Sends from the queue until it is empty, the kernel has enough, or the budget is spent. */
+export function drainQueue(core: Core, connection: Connection): void {
+  const { queue } = connection
+  if (queue === null) return
+  connection.sendWaitsReadable = false
+  while (queue.bytes > 0 && core.budget.txBytes > 0) {
+    const parts = queue.front(core.budget.txBytes)
+    let offered = 0
+    for (const part of parts) offered += part.length
+    const taken = accountSend(core, connection, connection.io.sendv(connection.fd, parts))
+    if (taken < 0) return
+    if (taken > 0) {
+      queue.advance(taken)
+      core.bufferedBytes -= taken
+      connection.stalledSinceMs = core.now()
+    }
+    if (taken < offered) break
+  }
+  core.touch(connection)
+  if (connection.held !== null) core.schedulePending(connection)
+  if (queue.bytes > 0) return
+  connection.queue = null
+  connection.stalledSinceMs = 0
+  connection.pendingPongs = 0
+}
+
+/** Corks text or bytes as they are: HTTP answers. Larger ones than the arena go to the queue. */
+export function transmitBytes(core: Core, connection: Connection, bytes: Buffer): void {
+  if (connection.queue !== null) enqueue(core, connection, bytes, 0, bytes.length)
+  else if (bytes.length > core.limits.corkMaxBytes) flushWithBody(core, connection, bytes)
+  else bytes.copy(core.arena.bytes, reserve(core, connection, bytes.length))
+}

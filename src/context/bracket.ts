@@ -1,0 +1,51 @@
+/**
+ * The bracket around every call that may change a context: whatever happens inside, callbacks that
+ * throw included, the exit order runs once, when the outermost call unwinds (C7, C8, C29).
+ */
+import { Connection } from '../connection/connection.js'
+import { ReentrantCallError, UsageError } from '../errors.js'
+import { ContextState } from './context-state.js'
+import { unwind } from './exit-order.js'
+
+/** @param arg what the tap is told: a pollfd, an fd. @throws ReentrantCallError from within an announcement, before anything changed */
+export function enter(core: ContextState, call: string, arg: unknown): void {
+  if (core.announcer.announcing) throw new ReentrantCallError(call, 'within an announcement')
+  core.tap?.enter(call, arg, core)
+  if (core.depth++ === 0) core.begin()
+}
+
+/** Always after `enter`, in a `finally`. @throws what callbacks threw and no onError took, from the outermost call */
+export function leave(core: ContextState, call: string, result: unknown): void {
+  try {
+    if (core.depth === 1) unwind(core)
+  } finally {
+    core.depth--
+    core.tap?.leave(call, result, core)
+  }
+  if (core.depth === 0) throwFirst(core.takeErrors())
+}
+
+function throwFirst(errors: unknown[]): void {
+  if (errors.length === 0) return
+  const first = errors[0]
+  if (errors.length > 1 && typeof first === 'object' && first !== null)
+    Object.defineProperty(first, 'errors', { value: errors.slice(1), configurable: true })
+  throw first
+}
+
+/** The context behind a handle. @throws UsageError for anything else */
+export function contextOf(handle: unknown, call: string): ContextState {
+  if (handle instanceof ContextState) return handle
+  throw new UsageError('ERR_EXTPOLL_NOT_A_CONTEXT', `${call}() takes a context made by createContext()`)
+}
+
+/** The connection behind a handle. @throws UsageError for anything else */
+export function connectionOf(handle: unknown, call: string): Connection {
+  if (handle instanceof Connection) return handle
+  throw new UsageError('ERR_EXTPOLL_NOT_A_CONNECTION', `${call}() takes a connection, as callbacks are given it`)
+}
+
+/** The context of a connection. */
+export function ownerOf(connection: Connection): ContextState {
+  return connection.core as ContextState
+}

@@ -1,0 +1,68 @@
+/** What `createContext` takes, checked. */
+import { type OriginPolicy } from '../connection/connection.js'
+import { type LimitName } from '../connection/limits.js'
+import { UsageError } from '../errors.js'
+import { type Host } from '../host.js'
+import { type AnyProtocolDefinition } from '../protocol/protocol-types.js'
+import { isSameOrigin, type UpgradeRequest } from '../wire/handshake.js'
+import { type OnHandlers } from './announcer.js'
+
+/** Options of `createContext`. Every limit of `limits` may stand here too, by its name. */
+export interface ContextOptions extends Partial<Readonly<Record<LimitName, number>>> {
+  /** What the integration supplies: `epollHost()`, `rawHost()`, a fake poller's, your own. */
+  readonly host: Host
+  /** At least one; the first also gets HTTP, the network filter and the announcements. */
+  readonly protocols: readonly AnyProtocolDefinition[]
+  /** TCP port to listen on, 0 = any free one. Absent, with `path` absent too: no listener. */
+  readonly port?: number
+  /** Address to listen on, IPv4 or IPv6 in text. Default 127.0.0.1. */
+  readonly address?: string
+  /** A Unix socket to listen on, in place of a port. */
+  readonly path?: string
+  /** The keepers of the poll array where `host` has none; observers otherwise. */
+  readonly on?: OnHandlers
+  /** Gets what callbacks and observers throw. Absent: the first is rethrown from the outermost call (C29). */
+  readonly onError?: (error: unknown) => void
+  /** Which Origins may connect. Default: those that match Host. Requests without an Origin are no browser's, and pass. */
+  readonly allowedOrigins?: 'any' | readonly string[] | OriginPolicy
+  /** A client that offers only subprotocols unknown here: refused with 400, or answered without the header. Default 'refuse'. */
+  readonly unknownProtocol?: 'refuse' | 'accept'
+}
+
+const HOST_METHODS = ['now', 'wallClock', 'randomFill', 'hostname'] as const
+
+/** @throws UsageError for what cannot be right */
+export function checkOptions(options: ContextOptions): void {
+  if (typeof options !== 'object' || options === null)
+    throw new UsageError('ERR_EXTPOLL_OPTIONS', 'createContext takes an object: { host, port, protocols }')
+  const host = options.host as unknown as Record<string, unknown> | undefined
+  if (typeof host !== 'object' || host === null || typeof host['io'] !== 'object')
+    throw new UsageError('ERR_EXTPOLL_HOST', 'host must be a Host: epollHost(), rawHost(), fakePoller().host, or your own')
+  for (const method of HOST_METHODS)
+    if (typeof host[method] !== 'function') throw new UsageError('ERR_EXTPOLL_HOST', `host.${method} must be a function`)
+  const { port, path, address, unknownProtocol, onError } = options
+  if (port !== undefined && path !== undefined)
+    throw new UsageError('ERR_EXTPOLL_LISTEN', 'give a port or a path to listen on, not both')
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    throw new UsageError('ERR_EXTPOLL_LISTEN', `port must be a whole number from 0 to 65535, not ${String(port)}`)
+  if (path !== undefined && (typeof path !== 'string' || path === '' || path.includes('\0')))
+    throw new UsageError('ERR_EXTPOLL_LISTEN', 'path must be the path of a Unix socket')
+  if (address !== undefined && typeof address !== 'string')
+    throw new UsageError('ERR_EXTPOLL_LISTEN', 'address must be an IPv4 or IPv6 address in text')
+  if (unknownProtocol !== undefined && !['refuse', 'accept'].includes(unknownProtocol))
+    throw new UsageError('ERR_EXTPOLL_OPTIONS', `unknownProtocol must be 'refuse' or 'accept'`)
+  if (onError !== undefined && typeof onError !== 'function')
+    throw new UsageError('ERR_EXTPOLL_OPTIONS', 'onError must be a function')
+}
+
+/** The policy behind `allowedOrigins`. */
+export function originPolicy(allowed: ContextOptions['allowedOrigins']): OriginPolicy {
+  if (allowed === undefined) return (origin: string, request: UpgradeRequest) => isSameOrigin(origin, request.host)
+  if (allowed === 'any') return () => true
+  if (typeof allowed === 'function') return allowed
+  if (Array.isArray(allowed) && allowed.every((origin) => typeof origin === 'string')) {
+    const origins = new Set(allowed.map((origin: string) => origin.toLowerCase()))
+    return (origin) => origins.has(origin.toLowerCase())
+  }
+  throw new UsageError('ERR_EXTPOLL_OPTIONS', `allowedOrigins must be 'any', an array of origins, or a function`)
+}

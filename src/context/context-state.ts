@@ -1,0 +1,249 @@
+/**
+ * A context: the tables, the lists, the shared memory.
+ *
+ * Implements `Core` for connections and `Context` for applications. The bracket of the outermost
+ * call is in bracket.ts; what runs when it closes, in exit-order.ts.
+ */
+import { Budget } from '../connection/budget.js'
+import { Connection, type Core, type OriginPolicy, THREW } from '../connection/connection.js'
+import { State } from '../connection/connection-state.js'
+import { failConnection } from '../connection/ending.js'
+import { type Limits } from '../connection/limits.js'
+import { type Listener } from '../connection/listener.js'
+import { type TimedEntry } from '../connection/timed-entry.js'
+import { flushCork } from '../connection/transmit.js'
+import { ContextDestroyedError, UsageError } from '../errors.js'
+import { type Host, type Tap } from '../host.js'
+import { DeadlineHeap } from '../poll/deadline-heap.js'
+import { InterestTable, type PollEntry } from '../poll/interest-table.js'
+import { type Context, type ContextEvents, type Wsi } from '../protocol/protocol-types.js'
+import { makeProtocols, type ProtocolEntry } from '../protocol/protocol-table.js'
+import { type IoBuffer } from '../socket/socket-io.js'
+import { FrameHeader } from '../wire/frame-parser.js'
+import { Announcer } from './announcer.js'
+import { type ContextOptions } from './context-options.js'
+
+/** The transmit arena: a full txBudgetBytes of corks, and some room for headers. */
+const ARENA_BYTES = 2 ** 18 + 2 ** 16
+
+export class ContextState implements Core {
+  readonly host: Host
+  readonly tap: Tap | null
+  readonly limits: Limits
+  readonly protocols: readonly ProtocolEntry[]
+  readonly allowsOrigin: OriginPolicy
+  readonly refusesUnknownProtocols: boolean
+  readonly budget = new Budget()
+  readonly deadlines = new DeadlineHeap<TimedEntry>()
+  readonly table: InterestTable<TimedEntry>
+  readonly announcer: Announcer
+
+  readonly rx: IoBuffer
+  readonly rxWords: Int32Array
+  readonly header = new FrameHeader()
+  readonly arena: IoBuffer
+  readonly nativeMask: Core['nativeMask']
+  arenaUsedBytes = 0
+  bufferedBytes = 0
+
+  /** Open while the context listens. */
+  listener: Listener | null = null
+  /** Connections in the table; listeners are not counted. */
+  connectionCount = 0
+  /** Live connections by peer address, kept only where maxConnectionsPerPeer asks for it. */
+  readonly connectionsByPeer = new Map<string, number>()
+  /** The connection whose end is being told: gone from the table, its address still known (C3). */
+  ending: Connection | null = null
+  /** Written to in this call, in order of first write. */
+  readonly flushList: Connection[] = []
+  /** To be ended when the call unwinds. */
+  endList: Connection[] = []
+  /** Progress possible without readiness, first in first out (C14). */
+  readonly pending = new Set<Connection>()
+  destroyWanted = false
+  destroyed = false
+
+  /** The deadline SET_TIMEOUT last told, null = none. */
+  announcedDeadlineMs: number | null = null
+
+  /** Calls in hand: 0 outside, 1 in the outermost. */
+  depth = 0
+  /** Protocol callbacks in hand. */
+  callbackDepth = 0
+  #nowMs = 0
+  #nowKnown = false
+  #errors: unknown[] = []
+  readonly #onError: ((error: unknown) => void) | undefined
+  #gen = 0
+  readonly #entropy = new Uint32Array(64)
+  #entropyLeft = 0
+
+  constructor(options: ContextOptions, limits: Limits, allowsOrigin: OriginPolicy) {
+    const { host } = options
+    this.host = host
+    this.tap = host.tap ?? null
+    this.limits = limits
+    this.allowsOrigin = allowsOrigin
+    this.refusesUnknownProtocols = options.unknownProtocol !== 'accept'
+    this.protocols = makeProtocols(options.protocols, this.handle)
+    this.#onError = options.onError
+    this.announcer = new Announcer(this, host.pollSet, options.on)
+    this.table = new InterestTable(this, (change) => {
+      this.announcer.announce(change)
+    })
+    this.nativeMask = host.io.mask === undefined ? null : host.io.mask.bind(host.io)
+    this.rx = host.io.createBuffer(Math.max(limits.rxBudgetBytes, limits.rxHighWaterBytes))
+    this.rxWords = new Int32Array(this.rx.bytes.buffer, this.rx.bytes.byteOffset, this.rx.bytes.length >> 2)
+    this.arena = host.io.createBuffer(Math.max(ARENA_BYTES, limits.corkMaxBytes * 2))
+  }
+
+  /** The application's handle is this object itself. */
+  get handle(): Context {
+    return this as unknown as Context
+  }
+
+  on<Name extends keyof ContextEvents>(event: Name, listener: ContextEvents[Name]): this {
+    this.announcer.on(event, listener)
+    return this
+  }
+
+  off<Name extends keyof ContextEvents>(event: Name, listener: ContextEvents[Name]): this {
+    this.announcer.off(event, listener)
+    return this
+  }
+
+  /** Takes what callbacks threw and no onError took. */
+  takeErrors(): unknown[] {
+    const errors = this.#errors
+    if (errors.length > 0) this.#errors = []
+    return errors
+  }
+
+  /** The clock as it was last read. */
+  get lastNowMs(): number {
+    return this.#nowMs
+  }
+
+  /** A new outermost call: the clock is unread, the budgets are full. */
+  begin(): void {
+    this.#nowKnown = false
+    this.budget.refill(this.limits)
+  }
+
+  /** @throws ContextDestroyedError for calls that would create something (C27) */
+  mustLive(call: string): void {
+    if (this.destroyed || this.destroyWanted) throw new ContextDestroyedError(call)
+  }
+
+  // --- Core
+
+  now(): number {
+    if (!this.#nowKnown) {
+      this.#nowMs = this.host.now()
+      this.#nowKnown = true
+    }
+    return this.#nowMs
+  }
+
+  wallClock(): number {
+    return this.host.wallClock()
+  }
+
+  randomFraction(): number {
+    if (this.#entropyLeft === 0) {
+      this.host.randomFill(new Uint8Array(this.#entropy.buffer))
+      this.#entropyLeft = this.#entropy.length
+    }
+    return this.#entropy[--this.#entropyLeft]! / 2 ** 32
+  }
+
+  /** Unsigned 32-bit, never 0 (C5). */
+  nextGen(): number {
+    if (this.host.nextGen !== undefined) return this.host.nextGen()
+    this.#gen = this.#gen === 0xffff_ffff ? 1 : this.#gen + 1
+    return this.#gen
+  }
+
+  touch(entry: PollEntry): void {
+    this.table.touch(entry as TimedEntry)
+  }
+
+  scheduleFlush(connection: Connection): void {
+    this.flushList.push(connection)
+  }
+
+  /** Each connection written to, in order of first write; the arena is empty afterwards. */
+  flushAll(): void {
+    const { flushList } = this
+    for (let index = 0; index < flushList.length; index++) flushCork(this, flushList[index]!)
+    flushList.length = 0
+    this.arenaUsedBytes = 0
+  }
+
+  scheduleEnd(connection: Connection): void {
+    if (connection.inEndList) return
+    connection.inEndList = true
+    this.endList.push(connection)
+  }
+
+  schedulePending(connection: Connection): void {
+    connection.isPending = true
+    this.pending.add(connection)
+  }
+
+  call(connection: Connection, protocol: ProtocolEntry, reason: number, data: unknown, len: number): unknown {
+    const { tap } = this
+    const wsi = connection as unknown as Wsi
+    if (tap !== null) tap.callback(reason, connection.fd, data, this)
+    this.callbackDepth++
+    try {
+      const answer = protocol.callback(this as unknown as Context, wsi, reason, connection.user, data, len)
+      if (typeof answer === 'object' && answer !== null) this.#refusePromise(answer)
+      return answer
+    } catch (error) {
+      this.report(error)
+      if (connection.state === State.OPEN || connection.state === State.CLOSING)
+        failConnection(this, connection, 'CALLBACK_THREW')
+      return THREW
+    } finally {
+      this.callbackDepth--
+      if (tap !== null) tap.returned(reason, connection.fd, data, this)
+    }
+  }
+
+  /** A callback that belongs to no connection: filters of the network, announcements. */
+  callFirst(reason: number, data: unknown, len: number): unknown {
+    const protocol = this.protocols[0]!
+    if (!protocol.hears(reason)) return undefined
+    return protocol.callback(this.handle, null, reason, undefined, data, len)
+  }
+
+  #refusePromise(answer: object): void {
+    if (typeof (answer as { then?: unknown }).then !== 'function') return
+    this.report(new UsageError('ERR_EXTPOLL_ASYNC_CALLBACK', 'a callback answered a Promise: callbacks are synchronous; start your asynchronous work and write() when it is done'))
+  }
+
+  report(error: unknown): void {
+    if (this.#onError === undefined) {
+      this.#errors.push(error)
+      return
+    }
+    try {
+      this.#onError(error)
+    } catch (second) {
+      this.#errors.push(second)
+    }
+  }
+
+  /** Is there progress to be made without readiness? (C14) */
+  get hasPending(): boolean {
+    return this.pending.size > 0 || this.endList.length > 0 || this.flushList.length > 0
+  }
+
+  /** Every connection, in ADD order; safe against changes while it is walked. */
+  connections(): Connection[] {
+    const live: Connection[] = []
+    for (const entry of this.table.entries.values()) if (entry instanceof Connection) live.push(entry)
+    return live
+  }
+}

@@ -1,0 +1,54 @@
+/** The end of a context (C27): everybody is ended first, then gone one by one in ADD order. */
+import { Connection } from '../connection/connection.js'
+import { State } from '../connection/connection-state.js'
+import { beginClose, finish } from '../connection/ending.js'
+import { drainQueue, flushCork } from '../connection/transmit.js'
+import { type ContextState } from './context-state.js'
+import { forgetConnection } from './membership.js'
+
+/** Runs at the exit of the outermost call, in place of settling and the timeout. */
+export function destroyNow(core: ContextState): void {
+  core.destroyed = true
+  core.table.forget()
+  const entries = [...core.table.entries.values()]
+  for (const entry of entries) if (entry instanceof Connection) sayGoingAway(core, entry)
+  for (const entry of entries) {
+    if (entry instanceof Connection) {
+      core.ending = entry
+      finish(core, entry, (ended) => {
+        forgetConnection(core, ended)
+      })
+      core.ending = null
+    } else {
+      closeListener(core)
+    }
+  }
+  core.flushList.length = 0
+  core.endList.length = 0
+  core.pending.clear()
+  core.host.io.freeBuffer(core.rx)
+  core.host.io.freeBuffer(core.arena)
+}
+
+/** One attempt to send what is queued and 1001, without waiting; then it counts as ended. */
+function sayGoingAway(core: ContextState, connection: Connection): void {
+  core.budget.txBytes = core.limits.txBudgetBytes
+  if (connection.state === State.OPEN)
+    beginClose(core, connection, { code: 1001, reason: '', initiator: 'application', cause: 'CONTEXT_DESTROYED' })
+  flushCork(core, connection)
+  drainQueue(core, connection)
+  if (connection.state === State.ENDED) return
+  connection.closing ??= { code: 1001, reason: '', initiator: 'application', cause: 'CONTEXT_DESTROYED' }
+  connection.queue = null
+  connection.move('end')
+}
+
+/** DEL and close of the listener, if there is one. */
+export function closeListener(core: ContextState): void {
+  const { listener } = core
+  if (listener === null) return
+  core.listener = null
+  core.deadlines.remove(listener)
+  core.table.remove(listener)
+  listener.io.close(listener.fd, false)
+}

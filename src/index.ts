@@ -1,0 +1,69 @@
+/**
+ * The public surface, in flow order: the context, the service, the poll set, protocols, commands,
+ * questions, errors and limits. Re-exports only.
+ */
+export { contextDestroy, createContext, hostOf } from './context/create-context.js'
+export type { ContextOptions } from './context/context-options.js'
+export type { OnHandlers } from './context/announcer.js'
+export type { Host, PollSet, Tap } from './host.js'
+
+export { nextDeadline, nextTimeout, serviceFd, type ServiceResult } from './service/service-fd.js'
+export { formatEvents, POLL_MASK, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, type Pollfd } from './poll/pollfd.js'
+export { applyPollChange, type PollChange, type PollOp } from './poll/poll-change.js'
+export { Errno, errnoName, pollEventsFromUv, uvEventsFromPoll } from './poll/libuv-types.js'
+export {
+  FIRST_VIRTUAL_FD,
+  WOULD_BLOCK,
+  WOULD_BLOCK_UNTIL_READABLE,
+  WOULD_BLOCK_UNTIL_WRITABLE,
+  type FileInfo,
+  type IoBuffer,
+  type ListenOptions,
+  type SocketAddress,
+  type SocketIo,
+} from './socket/socket-io.js'
+
+export { defineProtocol, type ProtocolOptions } from './protocol/define-protocol.js'
+export { Reason, reasonName, type ReasonName, type ReasonNumber } from './protocol/callback-reason.js'
+export {
+  ACCEPT,
+  DEFER,
+  type AnyProtocolDefinition,
+  type CallbackAnswer,
+  type CallbackArguments,
+  type CloseInfo,
+  type Context,
+  type ContextEvents,
+  type FilterAnswer,
+  type Handlers,
+  type NetworkFilterAnswer,
+  type NetworkPeer,
+  type Protocol,
+  type ProtocolCallback,
+  type ProtocolDefinition,
+  type Refusal,
+  type Wsi,
+} from './protocol/protocol-types.js'
+export type { UpgradeRequest } from './wire/handshake.js'
+export type { RequestHead } from './wire/request-head.js'
+
+export { batch, BINARY, CONTINUATION, NO_FIN, PING, PONG, TEXT, write, type WriteResult } from './commands/write.js'
+export { callbackOnWritable, callbackOnWritableAllProtocol, rxFlowControl } from './commands/flow.js'
+export { close, closeAll, hangup, hangupOnClient, stopListening } from './commands/close.js'
+export { answerHandshake, httpRespond, type HttpAnswer } from './commands/http-respond.js'
+export {
+  canonicalHostname,
+  getBufferedBytes,
+  getListenAddress,
+  getPeerAddresses,
+  getProtocol,
+  getSocketFd,
+  isBinary,
+  isFinalFragment,
+  pollFds,
+  remainingPacketPayload,
+  type PollFdInfo,
+} from './commands/query.js'
+
+export { ContextDestroyedError, type Fault, type FaultName, faults, ReentrantCallError, UsageError } from './errors.js'
+export { type LimitName, limits, type Limits } from './connection/limits.js'

@@ -1,0 +1,101 @@
+/**
+ * The context's own Protocol objects, and which of them a client gets.
+ */
+import { UsageError } from '../errors.js'
+import { isToken } from '../wire/handshake.js'
+import { Reason } from './callback-reason.js'
+import { type AnyProtocolDefinition, type Context, type Protocol, type Wsi } from './protocol-types.js'
+
+/** The callback with its types taken off: what the library calls. */
+export type UntypedCallback = (
+  ctx: Context,
+  wsi: Wsi | null,
+  reason: number,
+  user: unknown,
+  data: unknown,
+  len: number,
+) => unknown
+
+/** A protocol within one context. */
+export class ProtocolEntry implements Protocol {
+  readonly name: string
+  readonly owningContext: Context
+  readonly protocolIndex: number
+  readonly callback: UntypedCallback
+  readonly createSession: ((wsi: Wsi) => unknown) | undefined
+  readonly copies: boolean
+  readonly streams: boolean
+  readonly closesWhenFull: boolean
+  readonly #hears: ReadonlySet<number> | undefined
+
+  constructor(definition: AnyProtocolDefinition, owningContext: Context, protocolIndex: number) {
+    this.name = definition.name
+    this.owningContext = owningContext
+    this.protocolIndex = protocolIndex
+    this.callback = definition.callback as UntypedCallback
+    this.createSession = definition.createSession
+    this.copies = definition.payload === 'copy'
+    this.streams = definition.delivery === 'stream'
+    this.closesWhenFull = definition.onFull === 'close'
+    this.#hears = definition.hears
+  }
+
+  /** Might its callback act on this reason? */
+  hears(reason: number): boolean {
+    return this.#hears === undefined || this.#hears.has(reason)
+  }
+}
+
+/** @throws UsageError for an empty list, a bad name, or the same name twice */
+export function makeProtocols(definitions: readonly AnyProtocolDefinition[], owner: Context): ProtocolEntry[] {
+  if (!Array.isArray(definitions) || definitions.length === 0)
+    throw new UsageError('ERR_EXTPOLL_PROTOCOLS', 'protocols must be an array of at least one protocol; make one with defineProtocol()')
+  const names = new Set<string>()
+  return definitions.map((definition: AnyProtocolDefinition, index) => {
+    checkDefinition(definition, index)
+    if (names.has(definition.name))
+      throw new UsageError('ERR_EXTPOLL_PROTOCOLS', `protocols[${index}]: a second protocol named ${JSON.stringify(definition.name)}`)
+    names.add(definition.name)
+    return new ProtocolEntry(definition, owner, index)
+  })
+}
+
+function checkDefinition(definition: AnyProtocolDefinition, index: number): void {
+  const at = `protocols[${index}]`
+  const refuse = (what: string): never => {
+    throw new UsageError('ERR_EXTPOLL_PROTOCOLS', `${at}${what}`)
+  }
+  if (typeof definition !== 'object' || definition === null) refuse(' must be an object; make one with defineProtocol()')
+  if (typeof definition.name !== 'string' || (definition.name !== '' && !isToken(definition.name)))
+    refuse(`.name must be '' or letters, digits and -._~ without spaces or commas (RFC 6455 4.1)`)
+  if (typeof definition.callback !== 'function') refuse('.callback must be a function; for a table of handlers use defineProtocol()')
+  checkChoice(`${at}.payload`, definition.payload, ['view', 'copy'])
+  checkChoice(`${at}.delivery`, definition.delivery, ['message', 'stream'])
+  checkChoice(`${at}.onFull`, definition.onFull, ['report', 'close'])
+}
+
+function checkChoice(what: string, value: unknown, allowed: readonly string[]): void {
+  if (value === undefined || (typeof value === 'string' && allowed.includes(value))) return
+  throw new UsageError('ERR_EXTPOLL_PROTOCOLS', `${what} must be ${allowed.map((word) => `'${word}'`).join(' or ')}`)
+}
+
+/**
+ * The protocol for a handshake: the first the client offers that is spoken here; for a client that
+ * offers none the first with an empty name, else the first that can RECEIVE.
+ * @returns null where nothing fits
+ * @see RFC 6455 4.2.2 (5), seed: libwebsocket_protocols
+ */
+export function selectProtocol(protocols: readonly ProtocolEntry[], offered: readonly string[] | null): ProtocolEntry | null {
+  if (offered !== null) {
+    for (const name of offered) {
+      const match = protocols.find((protocol) => protocol.name === name && name !== '')
+      if (match !== undefined) return match
+    }
+    return null
+  }
+  return (
+    protocols.find((protocol) => protocol.name === '') ??
+    protocols.find((protocol) => protocol.hears(Reason.RECEIVE)) ??
+    null
+  )
+}

@@ -1,0 +1,157 @@
+/**
+ * What an application writes and is given: the two handles, the callback, its answers.
+ *
+ * Types only. `Context` and `Wsi` are opaque here; the layers above implement them.
+ */
+import { type FaultName } from '../errors.js'
+import { type PollChange } from '../poll/poll-change.js'
+import { type SocketAddress } from '../socket/socket-io.js'
+import { type UpgradeRequest } from '../wire/handshake.js'
+import { type RequestHead } from '../wire/request-head.js'
+import { type Reason } from './callback-reason.js'
+
+declare const brand: unique symbol
+
+/** Handlers of the announcements: `on` of createContext, and observers by `ctx.on`. */
+export interface ContextEvents {
+  ADD_POLL_FD(fd: number, events: number, change: PollChange): void
+  DEL_POLL_FD(fd: number, events: number, change: PollChange): void
+  SET_MODE(fd: number, events: number, change: PollChange): void
+  CLEAR_MODE(fd: number, events: number, change: PollChange): void
+  SET_TIMEOUT(timeoutMs: number, deadlineMs: number | null): void
+}
+
+/** A context: one listener, its connections, one poll set. Made by `createContext`. */
+export interface Context {
+  readonly [brand]: 'Context'
+  /** The context's own Protocol objects, in the order they were given. */
+  readonly protocols: readonly Protocol[]
+  /** Observes announcements from now on; `pollFds(ctx)` lists what is live now. */
+  on<Name extends keyof ContextEvents>(event: Name, listener: ContextEvents[Name]): this
+  off<Name extends keyof ContextEvents>(event: Name, listener: ContextEvents[Name]): this
+}
+
+/** One connection: the seed's wsi. Valid for ever; after its end every call answers 'closed' or false (C19). */
+export interface Wsi {
+  readonly [brand]: 'Wsi'
+}
+
+/** A protocol as one context knows it: what `getProtocol` and `ctx.protocols` give. */
+export interface Protocol {
+  readonly name: string
+  readonly owningContext: Context
+  /** Its place in `createContext({ protocols })`, from 0. */
+  readonly protocolIndex: number
+}
+
+/** How a connection ended: the data of CLOSED. */
+export interface CloseInfo {
+  /** The peer's close code, or ours where we began; 1005 none was given, 1006 no closing handshake. */
+  readonly code: number
+  readonly reason: string
+  /** Who began the end. */
+  readonly initiator: 'peer' | 'application' | 'library'
+  /** The row of `faults` that says why. */
+  readonly cause: FaultName
+}
+
+/** The data of FILTER_NETWORK_CONNECTION: a socket just accepted and not yet announced. */
+export interface NetworkPeer extends SocketAddress {
+  readonly fd: number
+}
+
+/** Decide later, by `answerHandshake(wsi, ...)`. */
+export const DEFER = Symbol('extpoll.DEFER')
+/** Go on; the same as answering nothing. */
+export const ACCEPT = Symbol('extpoll.ACCEPT')
+
+/** A refused handshake's answer. */
+export interface Refusal {
+  /** 400 to 599, or 300 to 399 with a Location header. */
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Anything but a Promise: callbacks run inside the call that made them run. */
+export type Sync = string | number | boolean | symbol | null | undefined | { readonly then?: never }
+export type FilterAnswer = void | undefined | typeof ACCEPT | typeof DEFER | Refusal | number
+export type NetworkFilterAnswer = void | undefined | typeof ACCEPT | Refusal | number
+type Nothing = void | Sync
+/** What any callback may answer; only the filters' answers mean anything. */
+export type CallbackAnswer = Nothing | FilterAnswer
+
+type PollReason =
+  | typeof Reason.ADD_POLL_FD
+  | typeof Reason.DEL_POLL_FD
+  | typeof Reason.SET_MODE_POLL_FD
+  | typeof Reason.CLEAR_MODE_POLL_FD
+type DataReason =
+  | typeof Reason.RECEIVE
+  | typeof Reason.CLIENT_RECEIVE
+  | typeof Reason.RECEIVE_PONG
+  | typeof Reason.CLIENT_RECEIVE_PONG
+  | typeof Reason.BROADCAST
+  | typeof Reason.HTTP_BODY
+type PlainReason =
+  | typeof Reason.SERVER_WRITEABLE
+  | typeof Reason.CLIENT_WRITEABLE
+  | typeof Reason.CLIENT_ESTABLISHED
+  | typeof Reason.HTTP_WRITEABLE
+  | typeof Reason.HTTP_COMPLETE
+  | typeof Reason.HTTP_CLOSED
+type RequestReason = typeof Reason.ESTABLISHED | typeof Reason.FILTER_PROTOCOL_CONNECTION
+
+/** The arguments of a callback, one tuple a kind of reason: `switch (reason)` narrows `data`. */
+export type CallbackArguments<User = unknown> =
+  | [ctx: Context, wsi: Wsi, reason: DataReason, user: User, data: Buffer, len: number]
+  | [ctx: Context, wsi: Wsi, reason: RequestReason, user: User, data: UpgradeRequest, len: number]
+  | [ctx: Context, wsi: Wsi, reason: typeof Reason.HTTP, user: User, data: RequestHead, len: number]
+  | [ctx: Context, wsi: Wsi, reason: typeof Reason.CLOSED, user: User, data: CloseInfo, len: number]
+  | [ctx: Context, wsi: Wsi, reason: typeof Reason.CLIENT_CONNECTION_ERROR, user: User, data: CloseInfo, len: number]
+  | [ctx: Context, wsi: Wsi, reason: PlainReason, user: User, data: undefined, len: number]
+  | [ctx: Context, wsi: null, reason: typeof Reason.FILTER_NETWORK_CONNECTION, user: undefined, data: NetworkPeer, len: number]
+  | [ctx: Context, wsi: null, reason: PollReason, user: undefined, data: PollChange, len: number]
+
+/** The seed's form: one function per protocol, `reason` a number. Fastest. */
+export type ProtocolCallback<User = unknown> = (...args: CallbackArguments<User>) => CallbackAnswer
+
+/** The table form: by reason name, with as few parameters as one likes. An `async` handler is a type error. */
+export interface Handlers<User = unknown> {
+  ESTABLISHED?(wsi: Wsi, request: UpgradeRequest, user: User): Nothing
+  CLOSED?(wsi: Wsi, info: CloseInfo, user: User): Nothing
+  RECEIVE?(wsi: Wsi, data: Buffer, user: User): Nothing
+  RECEIVE_PONG?(wsi: Wsi, data: Buffer, user: User): Nothing
+  SERVER_WRITEABLE?(wsi: Wsi, data: undefined, user: User): Nothing
+  BROADCAST?(wsi: Wsi, data: Buffer, user: User): Nothing
+  HTTP?(wsi: Wsi, request: RequestHead, user: User): Nothing
+  HTTP_CLOSED?(wsi: Wsi, data: undefined, user: User): Nothing
+  FILTER_NETWORK_CONNECTION?(wsi: null, peer: NetworkPeer): NetworkFilterAnswer
+  FILTER_PROTOCOL_CONNECTION?(wsi: Wsi, request: UpgradeRequest, user: User): FilterAnswer
+  ADD_POLL_FD?(wsi: null, change: PollChange): Nothing
+  DEL_POLL_FD?(wsi: null, change: PollChange): Nothing
+  SET_MODE_POLL_FD?(wsi: null, change: PollChange): Nothing
+  CLEAR_MODE_POLL_FD?(wsi: null, change: PollChange): Nothing
+}
+
+/** What `createContext({ protocols })` takes. Never written to: one definition serves several contexts. */
+export interface ProtocolDefinition<User = unknown> {
+  /** The subprotocol's name, a token; '' for connections that ask for none. */
+  readonly name: string
+  readonly callback: ProtocolCallback<User>
+  /** Makes the connection's session object, right before FILTER_PROTOCOL_CONNECTION or the first HTTP. */
+  readonly createSession?: (wsi: Wsi) => User
+  /** 'view': `data` is valid during the call only. 'copy': it is the application's. Default: 'view' for a callback, 'copy' for handlers. */
+  readonly payload?: 'view' | 'copy'
+  /** 'message': whole messages. 'stream': payload as it comes, the seed's way. Default 'message'. */
+  readonly delivery?: 'message' | 'stream'
+  /** What happens when a write finds the send queue full. Default: 'report' for a callback, 'close' (1013) for handlers. */
+  readonly onFull?: 'report' | 'close'
+  /** The reasons that `callback` acts on; absent: any of them. `defineProtocol` fills it in. */
+  readonly hears?: ReadonlySet<number>
+}
+
+/** Any protocol, whatever its session. */
+export interface AnyProtocolDefinition extends Omit<ProtocolDefinition<never>, 'createSession'> {
+  readonly createSession?: (wsi: Wsi) => unknown
+}

@@ -1,0 +1,116 @@
+/**
+ * Readiness of a connection: POLLOUT, then POLLIN, then POLLERR and POLLHUP (C17).
+ *
+ * `revents` is a hint; what send and recv answer is the truth (C5, C11).
+ */
+import { type Connection } from '../connection/connection.js'
+import { State } from '../connection/connection-state.js'
+import { armDeadline } from '../connection/deadline.js'
+import { loseTransport } from '../connection/drop.js'
+import { endOfFile } from '../connection/ending.js'
+import { keepUnconsumed, layOutHeld } from '../connection/held.js'
+import { consumeRequest } from '../connection/opening.js'
+import { consumeFrames } from '../connection/receive.js'
+import { drainQueue } from '../connection/transmit.js'
+import { type ContextState } from '../context/context-state.js'
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../poll/pollfd.js'
+import { Reason } from '../protocol/callback-reason.js'
+import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
+
+/** @returns whether the kernel may have more to read than this call took (C12) */
+export function serviceConnection(core: ContextState, connection: Connection, revents: number): boolean {
+  if ((revents & POLLOUT) !== 0 || (connection.sendWaitsReadable && (revents & POLLIN) !== 0))
+    serviceWritable(core, connection)
+  const gone = (revents & (POLLERR | POLLHUP)) !== 0
+  if (connection.isPending) consumeHeld(core, connection)
+  if (connection.isPending) return true
+  const readable = (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && (revents & POLLOUT) !== 0)
+  if (connection.recvWaitsWritable && (revents & POLLOUT) !== 0) connection.recvWaitsWritable = false
+  if (readable && connection.reads) return receive(core, connection)
+  if (gone) hearGone(core, connection)
+  return false
+}
+
+/** The socket takes bytes: what is queued first, then a writable callback, if one is wanted. */
+function serviceWritable(core: ContextState, connection: Connection): void {
+  drainQueue(core, connection)
+  if (connection.state === State.FLUSHING && connection.queue === null) core.scheduleEnd(connection)
+  if (!connection.writableDeliverable) return
+  connection.wantsWritable = false
+  core.touch(connection)
+  core.call(connection, connection.protocol!, Reason.SERVER_WRITEABLE, undefined, 0)
+}
+
+/** One recv, and everything it completes. */
+function receive(core: ContextState, connection: Connection): boolean {
+  const laidOut = layOutHeld(core, connection)
+  const asked = Math.min(core.rx.bytes.length - laidOut, core.budget.rxBytes)
+  if (asked <= 0) return true
+  const result = connection.io.recv(connection.fd, core.rx, laidOut, asked)
+  if (result > 0) {
+    core.budget.rxBytes -= result
+    connection.lastRxMs = core.now()
+    consume(core, connection, laidOut, laidOut + result)
+    return result === asked || connection.isPending
+  }
+  if (result === WOULD_BLOCK) return false
+  if (result === WOULD_BLOCK_UNTIL_WRITABLE) {
+    connection.recvWaitsWritable = true
+    core.touch(connection)
+  } else if (result === 0) {
+    connection.eof = true
+    core.touch(connection)
+    endIfDelivered(core, connection)
+  } else {
+    loseTransport(core, connection)
+  }
+  return false
+}
+
+/** What was received earlier and waited for a budget, or for the application. */
+export function consumeHeld(core: ContextState, connection: Connection): void {
+  connection.isPending = false
+  core.pending.delete(connection)
+  const laidOut = layOutHeld(core, connection)
+  if (laidOut > 0) consume(core, connection, laidOut, laidOut)
+  if (connection.eof) endIfDelivered(core, connection)
+}
+
+/** Consumes the receive buffer up to `end`; the states may change on the way. */
+function consume(core: ContextState, connection: Connection, laidOut: number, end: number): void {
+  let at = 0
+  for (;;) {
+    const { state } = connection
+    if (state === State.REQUEST) at = consumeRequest(core, connection, at, end)
+    else if (state === State.OPEN || state === State.CLOSING) at = consumeFrames(core, connection, at, end)
+    else if (connection.frozen) at = end
+    if (connection.state === state) break
+  }
+  keepUnconsumed(core, connection, laidOut, at, end)
+  if (connection.held === null) return
+  core.touch(connection)
+  // Stopped by the budget, not for want of bytes: there is more to do without any readiness (C14).
+  const open = connection.state === State.OPEN || connection.state === State.CLOSING
+  if (open && core.budget.messages <= 0 && connection.consumes) core.schedulePending(connection)
+}
+
+/** The peer's FIN: the end comes once what it sent before was delivered (C17). */
+function endIfDelivered(core: ContextState, connection: Connection): void {
+  if (connection.state === State.HTTP) return
+  const waits = connection.held !== null && (connection.isPending || !connection.consumes)
+  if (!waits || connection.state === State.DEFERRED) endOfFile(core, connection)
+  else rememberGone(core, connection)
+}
+
+/** POLLERR or POLLHUP while nothing may be read. */
+function hearGone(core: ContextState, connection: Connection): void {
+  if (connection.queue !== null) drainQueue(core, connection)
+  if (connection.state !== State.ENDED) rememberGone(core, connection)
+}
+
+/** The connection ends once what is buffered was delivered, or after pausedErrorTimeoutMs (C4). */
+function rememberGone(core: ContextState, connection: Connection): void {
+  if (connection.errorHeardMs !== 0) return
+  connection.errorHeardMs = core.now()
+  armDeadline(core, connection)
+}

@@ -1,0 +1,82 @@
+/** Readiness of a listener: accept until it would block, a budget is spent, or a limit is met (C13, C29). */
+import { Connection } from '../connection/connection.js'
+import { armDeadline } from '../connection/deadline.js'
+import { type Listener } from '../connection/listener.js'
+import { type ContextState } from '../context/context-state.js'
+import { admitConnection, peerHasRoom } from '../context/membership.js'
+import { Errno } from '../poll/libuv-types.js'
+import { Reason } from '../protocol/callback-reason.js'
+import { ACCEPT, type NetworkPeer } from '../protocol/protocol-types.js'
+import { type SocketAddress, WOULD_BLOCK } from '../socket/socket-io.js'
+
+/** What accept says when it is out of something: waiting for a descriptor to come free may help. */
+const EXHAUSTED: ReadonlySet<number> = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
+/** A connection that failed before it was accepted: the next one may be fine. */
+const PASSING: ReadonlySet<number> = new Set([Errno.ECONNABORTED, Errno.EPROTO, Errno.EPERM, Errno.ENETDOWN, Errno.EHOSTUNREACH, Errno.ENETUNREACH, Errno.ETIMEDOUT])
+
+/** @returns whether more connections may be waiting */
+export function serviceListener(core: ContextState, listener: Listener): boolean {
+  while (core.budget.accepts > 0 && !listener.paused && core.listener === listener) {
+    if (core.connectionCount >= core.limits.maxConnections) {
+      pause(core, listener)
+      return false
+    }
+    core.budget.accepts--
+    const fd = listener.io.accept(listener.fd)
+    if (fd === WOULD_BLOCK) return false
+    if (fd >= 0) admit(core, listener, fd)
+    else if (EXHAUSTED.has(-fd) || !PASSING.has(-fd)) {
+      pause(core, listener)
+      return false
+    }
+  }
+  return !listener.paused
+}
+
+/** Tries again after acceptRetryMs, or as soon as a connection closed. */
+function pause(core: ContextState, listener: Listener): void {
+  listener.paused = true
+  core.touch(listener)
+  core.deadlines.armBy(listener, core.now() + core.limits.acceptRetryMs)
+}
+
+/** The retry deadline came. */
+export function resumeDue(core: ContextState, listener: Listener): void {
+  if (core.connectionCount >= core.limits.maxConnections) return
+  listener.paused = false
+  core.touch(listener)
+}
+
+function admit(core: ContextState, listener: Listener, fd: number): void {
+  const { io } = listener
+  const peer = io.peerAddress(fd)
+  if (!peerHasRoom(core, peer) || !passesNetworkFilter(core, fd, peer)) {
+    io.close(fd, true)
+    return
+  }
+  const connection = new Connection(core, io, fd, core.nextGen(), peer)
+  connection.lastRxMs = core.now()
+  connection.stateDeadlineMs = core.now() + core.limits.handshakeTimeoutMs
+  try {
+    admitConnection(core, connection)
+  } catch (refusal) {
+    // The keeper of the poll array refused it: this fd only (C9).
+    io.close(fd, true)
+    core.report(refusal)
+    return
+  }
+  armDeadline(core, connection)
+}
+
+/** Filters fail closed: a throw, a Promise or an answer of no known kind refuses. */
+function passesNetworkFilter(core: ContextState, fd: number, peer: SocketAddress): boolean {
+  if (!core.protocols[0]!.hears(Reason.FILTER_NETWORK_CONNECTION)) return true
+  const data: NetworkPeer = { ...peer, fd }
+  try {
+    const answer = core.callFirst(Reason.FILTER_NETWORK_CONNECTION, data, 0)
+    return answer === undefined || answer === ACCEPT || answer === 0
+  } catch (error) {
+    core.report(error)
+    return false
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The bytes seam: every syscall the library wants made, as the host makes it.
+ *
+ * Each entry of the fd table points at its own SocketIo, so native and stream sockets live in one
+ * context. TLS lives under this seam. Nothing here blocks, throws, or calls back.
+ *
+ * Results are values. A number >= 0 is a count or a descriptor; a negative number is `-errno` with
+ * Linux's number (libuv-types.ts), whatever the platform. "Would block" is a value, not an error.
+ * An implementation repeats a call interrupted by a signal (EINTR) itself.
+ */
+
+/** The transport would block until the readiness one expects: POLLIN for recv and accept, POLLOUT for send. (-EAGAIN) */
+export const WOULD_BLOCK = -11
+/** A TLS write that must read first: call again when the descriptor is readable. */
+export const WOULD_BLOCK_UNTIL_READABLE = -100_001
+/** A TLS read that must write first: call again when the descriptor is writable. */
+export const WOULD_BLOCK_UNTIL_WRITABLE = -100_002
+
+/** Descriptors from here up are virtual (streams, simulators) and never meet a real one. */
+export const FIRST_VIRTUAL_FD = 2 ** 30
+
+/**
+ * Memory that the seam reads into and writes from.
+ *
+ * Made by `createBuffer`, so that a native seam can give out memory of its own once and then take
+ * plain integers on the hot path. Owned by the context that asked for it, until `freeBuffer`.
+ */
+export interface IoBuffer {
+  /** The seam's own handle; other seams ignore it. */
+  readonly id: number
+  /** The memory itself. */
+  readonly bytes: Buffer
+}
+
+/** Where to listen: a TCP address and port, or a Unix socket's path. */
+export interface ListenOptions {
+  /** An IPv4 or IPv6 address in text, never a name. Ignored with `path`. */
+  readonly address: string
+  /** 0 to 65535; 0 = any free one. Ignored with `path`. */
+  readonly port: number
+  /** A Unix socket's path, made anew; an existing live socket there is -EADDRINUSE. */
+  readonly path?: string
+  /** Connections that may wait to be accepted. */
+  readonly backlog: number
+}
+
+/** A socket's address. Empty strings and 0 where unknown or not applicable. */
+export interface SocketAddress {
+  /** The peer's name where the host knows it without asking anyone: a Unix socket's path, else ''. */
+  readonly name: string
+  /** IPv4 or IPv6 address in text, without port or brackets; '' for Unix. */
+  readonly address: string
+  readonly port: number
+  readonly family: 'IPv4' | 'IPv6' | 'Unix' | ''
+}
+
+/** What `fileInfo` tells of an open file. */
+export interface FileInfo {
+  readonly sizeBytes: number
+  /** Milliseconds since 1970, fractions allowed. */
+  readonly modifiedMs: number
+  readonly inode: number
+  readonly regular: boolean
+  readonly directory: boolean
+}
+
+export interface SocketIo {
+  /** Gives `byteLength` bytes of zeroed memory for the transfers below. */
+  createBuffer(byteLength: number): IoBuffer
+  /** Gives it back. Views that JavaScript still holds stay readable; the seam uses it no more. */
+  freeBuffer(buffer: IoBuffer): void
+
+  /** A non-blocking, close-on-exec listener. @returns fd or -errno */
+  listen(options: ListenOptions): number
+  /** One waiting connection, non-blocking, close-on-exec, TCP_NODELAY. @returns fd, WOULD_BLOCK or -errno */
+  accept(listenFd: number): number
+  /** Starts a connection to an address (never a name). @returns fd (possibly still connecting: POLLOUT, then socketError) or -errno */
+  connect(address: SocketAddress): number
+
+  /**
+   * Reads at most `length` bytes into `into.bytes` from `offset` on.
+   * @returns bytes read (> 0), 0 at end of file, a WOULD_BLOCK value, or -errno
+   */
+  recv(fd: number, into: IoBuffer, offset: number, length: number): number
+  /**
+   * Writes `length` bytes of `from.bytes` from `offset` on. Raises no SIGPIPE.
+   * @returns bytes taken (> 0, may be short), a WOULD_BLOCK value, or -errno
+   */
+  send(fd: number, from: IoBuffer, offset: number, length: number): number
+  /**
+   * Writes several pieces of any memory in order, as one call. Keeps no reference to them.
+   * @param parts at most 64, not all empty
+   * @returns bytes taken of all together (> 0, may be short), a WOULD_BLOCK value, or -errno
+   */
+  sendv(fd: number, parts: readonly Uint8Array[]): number
+  /** Bytes that wait above the kernel (TLS plaintext) and that no readiness will announce. 0 without TLS. */
+  pending(fd: number): number
+  /** Ends the sending direction (FIN). @returns 0 or -errno */
+  shutdown(fd: number): number
+  /** Closes the descriptor. @param abort true: discard what is unsent and reset the connection. @returns 0 or -errno */
+  close(fd: number, abort: boolean): number
+  /** Takes the pending error of a socket (SO_ERROR). @returns errno, positive; 0 = none */
+  socketError(fd: number): number
+  /** The address this socket is bound to. All empty where unknown. */
+  localAddress(fd: number): SocketAddress
+  /** The other side's address. All empty where unknown. Never asks a resolver. */
+  peerAddress(fd: number): SocketAddress
+
+  /** XORs `length` bytes of `buffer` with a masking key. Absent: the core does it in JavaScript.
+   * @param key the four key bytes as a little-endian 32-bit integer, first byte lowest (RFC 6455 5.3) */
+  mask?(buffer: IoBuffer, offset: number, length: number, key: number): void
+
+  /**
+   * Starts to resolve a name. The descriptor answered is announced like every other; when it is
+   * readable, `resolved` has the answer. Absent: this host connects to addresses only.
+   * @returns fd or -errno
+   */
+  resolve?(name: string, port: number): number
+  /** The addresses found, in the order to try them, or -errno. */
+  resolved?(fd: number): readonly SocketAddress[] | number
+
+  /** Opens a file for reading beneath `root`, resolved by the kernel so that nothing escapes it. Never hangs on a FIFO. Absent, like the three below: this host serves no files. @returns fd or -errno */
+  openFile?(root: string, path: string): number
+  fileInfo?(fileFd: number): FileInfo | number
+  /** Sends bytes of a file. @returns bytes taken, 0 where the file ended early, WOULD_BLOCK, or -errno */
+  sendFile?(fd: number, fileFd: number, offset: number, length: number): number
+  closeFile?(fileFd: number): void
+}

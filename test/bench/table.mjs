@@ -1,0 +1,66 @@
+/*
+ * What the bench prints at the end, and whether a target is met. Text only; measures nothing.
+ */
+import os from 'node:os'
+import { cores } from './processes.mjs'
+
+/** The machine, in the words a reader needs to compare two reports. */
+export function describeMachine() {
+  return {
+    cpu: os.cpus()[0]?.model ?? 'unknown',
+    cores: os.availableParallelism(),
+    kernel: `${os.type()} ${os.release()}`,
+    node: process.version,
+    pinned: cores ? `server on core ${cores.server}, load on core ${cores.load}` : 'not pinned',
+  }
+}
+
+const fixed = (value) => value.toFixed(value < 0.2 ? 3 : 2)
+const interval = ({ ratio, low, high }) => `${fixed(ratio)} [${fixed(low)}, ${fixed(high)}]`
+
+export const isMet = ({ most, ratio }) => most === undefined || ratio <= most
+
+function verdict(target, trusted) {
+  if (target.most === undefined) return ''
+  const word = isMet(target) ? 'met' : 'MISSED'
+  return `${target.level} <= ${target.most}  ${word}${trusted ? '' : ' (noisy)'}`
+}
+
+function printRow(row) {
+  const medians = row.medians.map(({ key, us }) => `${key} ${us.toFixed(us < 1 ? 3 : 2)} us`)
+  console.log(`\n${row.name}: ${row.title}`)
+  console.log(`  CPU per message: ${medians.join(', ')}`)
+  const busy = row.medians.map(({ key, busy }) => `${key} ${Math.round(busy * 100)} %`)
+  console.log(`  server busy:     ${busy.join(', ')}`)
+  if (row.same) {
+    const again = row.attempts > 1 ? `, after ${row.attempts} attempts` : ''
+    const warning = row.trusted ? '' : '  NOISY: differs from itself by more than 5 %'
+    console.log(`  ${row.same.key} / itself:  ${interval(row.same)}${again}${warning}`)
+  }
+  for (const target of row.ratios) {
+    const name = `${target.of} / ${target.over}`.padEnd(24)
+    console.log(`  ${name} ${interval(target).padEnd(22)} ${verdict(target, row.trusted)}`)
+  }
+}
+
+function printMemory(memory, row) {
+  console.log(`\n${memory.name}: ${memory.title}, from ${memory.idle.join(' to ')} connections`)
+  for (const { key, total, native } of memory.medians) {
+    const bytes = `${Math.round(total)} bytes, ${Math.round(native)} of them in malloc's segment`
+    const isMissed = total > row.mostBytes
+    const word =
+      key === 'ours' ? `${row.level} <= ${row.mostBytes}  ${isMissed ? 'MISSED' : 'met'}` : ''
+    console.log(`  ${key.padEnd(6)} ${bytes.padEnd(52)} ${word}`)
+  }
+}
+
+/** Prints the report of `run.mjs`: the same that --json writes. */
+export function printReport(report, memoryRow) {
+  const { cpu, cores: count, kernel, node, pinned } = report.machine
+  console.log(`\n${cpu}, ${count} cores, ${kernel}, node ${node}; ${pinned}`)
+  if (report.notes.length > 0) console.log(report.notes.join('\n'))
+  const { rounds } = report.timing
+  console.log(`Medians of ${rounds} interleaved rounds; in brackets the 90 % bootstrap interval.`)
+  report.rows.forEach(printRow)
+  if (report.memory) printMemory(report.memory, memoryRow)
+}
