@@ -2,7 +2,7 @@
  * The epoll host: WebSockets in a loop of your own on Linux, blocking or not, with your own fds
  * beside the library's.
  *
- * Three ways in. `epollHost()` with `service` or `run`: the loop is `while (running) service(ctx, 0)`.
+ * Three ways in. `epollHost()` with `service` or `run`: a loop is `while (running) service(ctx, 0)`.
  * `epollHost()` and `host.poller` for your own descriptors in the same set. `rawHost()` with a
  * `Poller`, or any poller you have: four announcements out, `serviceFd` in. Refuses to know frames
  * and handshakes; the parts are in epoll/ and epoll-addon/. Source: src/CONTRACT.md.
@@ -27,7 +27,7 @@ export { tcpAddress, unixAddress } from './epoll/socket-io.js'
 export type { EpollSocketIo } from './epoll/socket-io.js'
 
 export interface EpollHostOptions {
-  /** The set to join, so that several hosts share one wait. Absent: the host makes one of its own. */
+  /** The set to join, so that several hosts share one wait. Absent: the host makes one. */
   readonly poller?: Poller
   /** For a set of its own, as in PollerOptions; not together with `poller`. */
   readonly backend?: PollerOptions['backend']
@@ -112,7 +112,7 @@ function ownPoller({ backend, maxWaitMs }: EpollHostOptions): Poller {
   })
 }
 
-/** The announcements, as changes of the poller; the owner of each fd is the context it belongs to. */
+/** The announcements, as changes of the poller; the owner of each fd is its context. */
 function pollSetOver(poller: Poller): PollSet {
   const loop = loopOf(poller)
   return {

@@ -141,6 +141,11 @@ export class FakePoller {
     return this.kernel.readiness(fd)
   }
 
+  /** What SET_TIMEOUT said last (C21); null for none. */
+  get announcedDeadlineMs(): number | null {
+    return this.waitSet.announcedDeadlineMs
+  }
+
   /** The mask that the library announced for a descriptor; undefined where it waits for nothing. */
   maskOf(fd: number): number | undefined {
     return this.waitSet.maskOf(fd)
@@ -223,7 +228,7 @@ export class FakePoller {
     // C5: an earlier one of this batch ended it, and the number may be another's by now.
     if (live === undefined || (pollfd.gen !== undefined && pollfd.gen !== live.gen)) return
     const answer = serviceFd(live.owner as Context, pollfd)
-    if (answer === 'more') this.waitSet.activity(pollfd.fd)
+    if (answer === 'more') this.waitSet.again(pollfd.fd, pollfd.revents)
   }
 
   private nextGen(): number {

@@ -53,7 +53,7 @@ static napi_value init(napi_env env, napi_value exports) {
   Addon* addon = new Addon(env);
   if (napi_set_instance_data(env, addon, delete_addon, nullptr) != napi_ok) {
     delete addon;
-    napi_throw_error(env, "ERR_EXTPOLL_NO_ADDON", "The addon could not attach to this environment.");
+    napi_throw_error(env, "ERR_EXTPOLL_NO_ADDON", "The addon could not start in this thread.");
     return nullptr;
   }
   napi_add_env_cleanup_hook(env, end_of_environment, addon);

@@ -14,7 +14,7 @@ import type { FileInfo, SocketAddress } from '../../src/index.js'
 
 /**
  * What the addon exports. Numbers in, numbers out: results are counts, descriptors, or -errno.
- * A wrong type, a number out of range, or an unknown buffer or poller throws an Error with a `code`.
+ * A wrong type, a number out of range, an unknown buffer or poller throws an Error with a `code`.
  */
 export interface Addon {
   createBuffer(byteLength: number, managed: boolean): [id: number, memory: ArrayBuffer]

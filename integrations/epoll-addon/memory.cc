@@ -11,7 +11,7 @@ namespace extpoll {
 
 constexpr Range kBufferRange{1, 1073741824.0};
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "mask_bytes takes the key's low byte first");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "masking takes the low byte first");
 
 static void drop(Block* block) {
   if (--block->refs != 0) return;

@@ -306,7 +306,8 @@ export class Poller {
   }
 
   #entryOf(pollfd: Pollfd): Entry | undefined {
-    const entry = this.#entries[pollfd.fd]
+    const { fd } = pollfd
+    const entry = typeof fd === 'number' ? this.#entries[fd] : undefined
     if (entry === undefined || entry.gen !== pollfd.gen) return undefined
     if (entry.gen !== undefined) return entry
     const serial = this.#serialOf.get(pollfd)

@@ -1,5 +1,5 @@
 /**
- * One round of a loop over a poller: whose turn it is, how long to wait, and what to do about errors.
+ * A round of a loop over a poller: whose turn it is, how long to wait, what becomes of errors.
  *
  * Knows the contexts of one poller and routes what became ready to its owner: a context, or a
  * function for a foreign fd. Source: src/CONTRACT.md B and C, C5, C14, C29.

@@ -28,8 +28,6 @@ export class FdFacts {
   eofReads = 0
   failed = false
   connecting = false
-  /** accept met a lack of descriptors or memory. */
-  acceptFault = false
   /** What `pending` answered, unless something was read since. */
   pendingBytes = 0
   sendsFile = false
@@ -54,6 +52,8 @@ export class FdFacts {
   recvBlocks = 0
   recvFull = false
   accepts = 0
+  /** accept met a lack of descriptors or memory. */
+  acceptFault = false
   sends = 0
   sendBlocks = 0
   setBits = 0
@@ -71,6 +71,8 @@ export class FdFacts {
   servedInBatch = 0
   /** The last service answered 'more', and none followed. */
   owedMore = false
+  /** For these bits. */
+  owedBits = 0
   lastServiceNo = 0
   hungerStrikes = 0
   /** Services with this generation after its DEL. */
@@ -101,6 +103,8 @@ export class ContextFacts {
   lastSeq = 0
   destroyAsked = false
   destroyed = false
+  /** The host refused its listener: createContext throws (C9). */
+  stillborn = false
   /** What SET_TIMEOUT said last. */
   announcedDeadlineMs: number | null = null
   /** `nextDeadline` when the last call ended: what a host may sleep to. */
@@ -128,7 +132,6 @@ export class ContextFacts {
   announcing = 0
   /** SET or CLEAR was announced: the exit order is at its step 4 (C7). */
   settling = false
-  addThrew = false
   nowReads = 0
   wallReads = 0
   readBytes = 0
@@ -163,7 +166,6 @@ export class ContextFacts {
     this.callbacks = 0
     this.announcements = 0
     this.settling = false
-    this.addThrew = false
     this.nowReads = 0
     this.wallReads = 0
     this.readBytes = 0
@@ -186,6 +188,8 @@ export class Frame {
   inAnnouncement = false
   /** Sends on the descriptor of `arg` before the call, within the outermost one. */
   sendsBefore = 0
+  /** The descriptor of `arg` was closed before the call. */
+  wasClosed = false
 }
 
 /** What the rules need to know beside the facts. */
@@ -204,7 +208,11 @@ export interface Limits {
 
 export class Scene {
   readonly fds = new Map<number, FdFacts>()
+  /** Listeners opened outside of any call: by createContext, before its context can be called. */
+  readonly newListeners = new Set<number>()
   private readonly contexts = new Map<object, ContextFacts>()
+  /** Whose facts were asked for last: most often the same again. */
+  private last: ContextFacts | undefined
   private readonly frames: Frame[] = []
   depth = 0
   callNo = 0
@@ -236,11 +244,14 @@ export class Scene {
   }
 
   contextOf(handle: object): ContextFacts {
+    const { last } = this
+    if (last !== undefined && last.handle === handle) return last
     let facts = this.contexts.get(handle)
     if (facts === undefined) {
       facts = new ContextFacts(handle)
       this.contexts.set(handle, facts)
     }
+    this.last = facts
     return facts
   }
 
@@ -282,6 +293,7 @@ export class Scene {
     facts.recvBlocks = 0
     facts.recvFull = false
     facts.accepts = 0
+    facts.acceptFault = false
     facts.sends = 0
     facts.sendBlocks = 0
     facts.setBits = 0

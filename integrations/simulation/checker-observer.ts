@@ -19,7 +19,7 @@ import type { PollChange, Pollfd, Tap } from '../../src/index.js'
 import { FdFacts, Scene, Status } from './checker-facts.js'
 import type { ContextFacts, Frame } from './checker-facts.js'
 import { CallLog, NONE } from './checker-log.js'
-import type { Broken, IoOp, Rule, Violation } from './checker-rule.js'
+import type { IoOp, Rule, Violation } from './checker-rule.js'
 
 type Stage = Exclude<keyof Rule, 'id' | 'sentence'>
 type Having<S extends Stage> = Rule & Required<Pick<Rule, S>>
@@ -46,6 +46,7 @@ export class Observer {
       io: having(rules, 'io'),
       ioResult: having(rules, 'ioResult'),
       enter: having(rules, 'enter'),
+      service: having(rules, 'service'),
       leave: having(rules, 'leave'),
       exit: having(rules, 'exit'),
       settled: having(rules, 'settled'),
@@ -60,7 +61,10 @@ export class Observer {
     const { scene } = this
     const live = scene.fds.get(change.fd)
     this.log.add(change.op, change.fd, events)
-    for (const rule of this.at.announce) this.judge(rule, rule.announce(scene, live, change, events))
+    for (const rule of this.at.announce) {
+      const broken = rule.announce(scene, live, change, events)
+      if (broken !== undefined) this.report(rule, broken)
+    }
     const facts = this.applyChange(change, live)
     facts.context.announcing += 1
     try {
@@ -79,7 +83,8 @@ export class Observer {
     const context = scene.frame?.context
     this.log.add('SET_TIMEOUT', timeoutMs, deadlineMs ?? NONE)
     for (const rule of this.at.timeout) {
-      this.judge(rule, rule.timeout(scene, context, timeoutMs, deadlineMs))
+      const broken = rule.timeout(scene, context, timeoutMs, deadlineMs)
+      if (broken !== undefined) this.report(rule, broken)
     }
     if (context !== undefined) context.announcedDeadlineMs = deadlineMs
   }
@@ -87,7 +92,10 @@ export class Observer {
   beforeIo(op: IoOp, fd: number): FdFacts | undefined {
     const { scene } = this
     const facts = scene.fds.get(fd)
-    for (const rule of this.at.io) this.judge(rule, rule.io(scene, op, fd, facts))
+    for (const rule of this.at.io) {
+      const broken = rule.io(scene, op, fd, facts)
+      if (broken !== undefined) this.report(rule, broken)
+    }
     if (facts !== undefined) scene.touch(facts)
     return facts
   }
@@ -97,7 +105,8 @@ export class Observer {
     if (facts === undefined) return
     applyResult(this.scene, op, facts, wanted, result)
     for (const rule of this.at.ioResult) {
-      this.judge(rule, rule.ioResult(this.scene, op, facts, result))
+      const broken = rule.ioResult(this.scene, op, facts, result)
+      if (broken !== undefined) this.report(rule, broken)
     }
   }
 
@@ -106,7 +115,11 @@ export class Observer {
     this.log.add(how, NONE, NONE, fd)
     const { scene } = this
     const context = scene.frame?.context
-    if (fd < 0 || context === undefined) return undefined
+    if (fd < 0) return undefined
+    if (context === undefined) {
+      if (how === 'listen') scene.newListeners.add(fd)
+      return undefined
+    }
     const facts = new FdFacts(fd, how === 'listen', context, scene.fds.get(fd))
     scene.fds.set(fd, facts)
     scene.touch(facts)
@@ -115,7 +128,10 @@ export class Observer {
 
   clock(nowMs: number): void {
     const { scene } = this
-    for (const rule of this.at.clock) this.judge(rule, rule.clock(scene, nowMs))
+    for (const rule of this.at.clock) {
+      const broken = rule.clock(scene, nowMs)
+      if (broken !== undefined) this.report(rule, broken)
+    }
     const frame = scene.frame
     if (frame !== undefined && frame.call !== 'nextTimeout') frame.context.nowReads += 1
     scene.nowMs = nowMs
@@ -124,7 +140,10 @@ export class Observer {
   waited(batch: readonly Pollfd[]): void {
     const { scene } = this
     this.log.add('wait', NONE, NONE, batch.length)
-    for (const rule of this.at.wait) this.judge(rule, rule.wait(scene, batch))
+    for (const rule of this.at.wait) {
+      const broken = rule.wait(scene, batch)
+      if (broken !== undefined) this.report(rule, broken)
+    }
     scene.batchNo += 1
     scene.batchAborted = false
     scene.batch.length = 0
@@ -159,6 +178,7 @@ export class Observer {
     frame.outermost = context.depth === 0
     frame.inAnnouncement = context.announcing > 0
     frame.sendsBefore = 0
+    frame.wasClosed = false
     if (frame.outermost) {
       scene.callNo += 1
       context.beginCall(call, scene.callNo)
@@ -171,14 +191,28 @@ export class Observer {
       this.log.add(call, arg)
       const facts = scene.fds.get(arg)
       if (facts !== undefined && facts.touchedIn === context.callNo) frame.sendsBefore = facts.sends
+      frame.wasClosed = facts?.status === Status.CLOSED
     } else this.log.add(call, pollfd?.fd ?? NONE, pollfd?.revents ?? NONE)
-    for (const rule of this.at.enter) this.judge(rule, rule.enter(scene, frame))
-    if (frame.outermost && call === 'serviceFd') applyService(scene, context)
+    for (const rule of this.at.enter) {
+      const broken = rule.enter(scene, frame)
+      if (broken !== undefined) this.report(rule, broken)
+    }
+    if (frame.outermost && context.pollfd !== null) this.service(context)
     if (call === 'contextDestroy') context.destroyAsked = true
     if (call === 'detachSocket' && typeof arg === 'number') {
       const facts = scene.fds.get(arg)
       if (facts !== undefined) facts.detached = true
     }
+  }
+
+  /** The host services a descriptor. */
+  private service(context: ContextFacts): void {
+    const { scene } = this
+    for (const rule of this.at.service) {
+      const broken = rule.service(scene, context)
+      if (broken !== undefined) this.report(rule, broken)
+    }
+    applyService(scene, context)
   }
 
   private leave(call: string, result: unknown, handle: object): void {
@@ -191,21 +225,30 @@ export class Observer {
     if (frame === undefined) return
     const { context } = frame
     context.depth -= 1
-    this.log.add(`end of ${call}`, NONE, NONE, result)
-    for (const rule of this.at.leave) this.judge(rule, rule.leave(scene, frame, result))
+    this.log.end(call, result)
+    for (const rule of this.at.leave) {
+      const broken = rule.leave(scene, frame, result)
+      if (broken !== undefined) this.report(rule, broken)
+    }
     applyAnswer(scene, frame, result)
     if (frame.outermost) this.exit(context, result)
   }
 
   private exit(context: ContextFacts, result: unknown): void {
     const { scene } = this
-    if (context.call === 'createContext' && result === undefined) context.destroyed = true
-    for (const rule of this.at.exit) this.judge(rule, rule.exit(scene, context, result))
+    for (const rule of this.at.exit) {
+      const broken = rule.exit(scene, context, result)
+      if (broken !== undefined) this.report(rule, broken)
+    }
     for (const facts of context.touched) {
       noteBudget(scene, facts)
-      for (const rule of this.at.settled) this.judge(rule, rule.settled(scene, facts, result))
+      for (const rule of this.at.settled) {
+      const broken = rule.settled(scene, facts, result)
+      if (broken !== undefined) this.report(rule, broken)
+    }
     }
     if (context.destroyAsked) context.destroyed = true
+    if (context.stillborn) context.destroyed = true
     context.promisedMs = context.destroyed ? null : scene.ask.deadline(context.handle)
     const { serviced } = context
     if (serviced !== undefined) endService(scene, context, serviced, result)
@@ -220,7 +263,8 @@ export class Observer {
     const context = scene.contextOf(handle)
     const facts = scene.fds.get(fd)
     for (const rule of this.at.callback) {
-      this.judge(rule, rule.callback(scene, context, reason, facts))
+      const broken = rule.callback(scene, context, reason, facts)
+      if (broken !== undefined) this.report(rule, broken)
     }
     scene.progress += 1
     context.callbacks += 1
@@ -234,7 +278,7 @@ export class Observer {
     const context = scene.contextOf(change.context)
     let facts = live
     if (facts === undefined || facts.status === Status.CLOSED || facts.context !== context) {
-      facts = new FdFacts(change.fd, false, context, live)
+      facts = new FdFacts(change.fd, scene.newListeners.delete(change.fd), context, live)
       scene.fds.set(change.fd, facts)
     }
     scene.touch(facts)
@@ -271,7 +315,7 @@ export class Observer {
     facts.status = Status.OPEN
     facts.refused = true
     facts.mask = 0
-    facts.context.addThrew = true
+    if (facts.context.call === 'createContext') facts.context.stillborn = true
   }
 
   private forget(facts: FdFacts): void {
@@ -280,8 +324,8 @@ export class Observer {
     this.scene.owed.delete(facts)
   }
 
-  private judge(rule: Rule, broken: Broken): void {
-    if (broken === undefined || this.violations.length === MAX_VIOLATIONS) return
+  private report(rule: Rule, broken: string): void {
+    if (this.violations.length === MAX_VIOLATIONS) return
     const { id, sentence } = rule
     const violation = { rule: id, sentence, detail: broken, calls: this.log.lines() }
     this.violations.push(violation)
@@ -313,7 +357,6 @@ function beginService(scene: Scene, context: ContextFacts, pollfd: Pollfd | null
 
 /** After the rules have looked at how the host calls. */
 function applyService(scene: Scene, context: ContextFacts): void {
-  if (context.pollfd === null) return
   scene.serviceNo += 1
   if (context.ownership !== 'mine') countAfterDel(scene, context)
   const { serviced: facts, revents, maskAtEntry } = context
@@ -340,6 +383,9 @@ function endService(scene: Scene, context: ContextFacts, facts: FdFacts, result:
   const idle = scene.progress === context.progressAtEntry
   facts.idleServices = idle ? facts.idleServices + 1 : 0
   if (result !== 'more' || facts.status !== Status.ANNOUNCED) return
+  // What it does not wait for any more it will hear of when it waits again.
+  facts.owedBits = context.revents & facts.mask
+  if (facts.owedBits === 0) return
   facts.owedMore = true
   scene.owed.add(facts)
 }
@@ -470,7 +516,7 @@ const LACKS: readonly number[] = [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Err
 
 function applyAccept(facts: FdFacts, result: number): void {
   facts.recvs += 1
-  facts.acceptFault = LACKS.includes(-result)
+  if (LACKS.includes(-result)) facts.acceptFault = true
   facts.recvFull = result >= 0
   if (result >= 0) {
     facts.accepts += 1

@@ -41,6 +41,8 @@ export interface Rule {
   ioResult?(scene: Scene, op: IoOp, facts: FdFacts, result: number): Broken
   /** A call into a context began. */
   enter?(scene: Scene, frame: Frame): Broken
+  /** The outermost call began, and is serviceFd of a pollfd. */
+  service?(scene: Scene, context: ContextFacts): Broken
   /** A call returned, nested ones too. */
   leave?(scene: Scene, frame: Frame, result: unknown): Broken
   /** The outermost call returned. */

@@ -6,7 +6,7 @@
 import { POLLERR, POLLHUP, POLL_MASK, formatEvents } from '../../src/index.js'
 import type { Pollfd } from '../../src/index.js'
 import { Status } from './checker-facts.js'
-import type { ContextFacts, FdFacts, Frame, Scene } from './checker-facts.js'
+import type { ContextFacts, FdFacts, Scene } from './checker-facts.js'
 import type { Broken, Rule } from './checker-rule.js'
 
 /** A readiness found before the mask changed may still arrive; a third in a row is none of those. */
@@ -20,10 +20,8 @@ export const hostRules: readonly Rule[] = [
   {
     id: 'H1',
     sentence: 'The host services an fd with no interest again and again.',
-    enter(_scene, frame) {
-      const facts = servedFd(frame)
-      if (facts === undefined || frame.context.maskAtEntry !== 0) return undefined
-      const { revents } = frame.context
+    service(_scene, { serviced: facts, maskAtEntry, revents }) {
+      if (facts === undefined || maskAtEntry !== 0) return undefined
       const times = revents & (POLLERR | POLLHUP) ? facts.errorsAtZero + 1 : facts.servicesAtZero
       if (times < 2) return undefined
       return `fd ${facts.fd}, whose mask is 0, once more with ${formatEvents(revents)}`
@@ -46,17 +44,17 @@ export const hostRules: readonly Rule[] = [
     wait(scene, batch) {
       if (!scene.limits.edge || scene.owed.size === 0) return undefined
       const again = new Set(batch.map(({ fd }) => fd))
-      for (const { fd } of scene.owed) {
-        if (!again.has(fd)) return `fd ${fd} answered 'more', and the host waited without it`
+      for (const { fd, mask, owedBits } of scene.owed) {
+        if (mask & owedBits && !again.has(fd)) return `fd ${fd} answered 'more', and the host waited without it`
       }
       return undefined
     },
-    enter(scene, frame) {
+    service(scene) {
       if (!scene.limits.edge || scene.batchNo > 0 || scene.owed.size === 0) return undefined
-      if (servedFd(frame) === undefined || scene.serviceNo % LOOK_EVERY !== 0) return undefined
-      for (const { fd, lastServiceNo } of scene.owed) {
+      if (scene.serviceNo % LOOK_EVERY !== 0) return undefined
+      for (const { fd, lastServiceNo, mask, owedBits } of scene.owed) {
         const since = scene.serviceNo - lastServiceNo
-        if (since >= scene.limits.starveCalls) return `fd ${fd} answered 'more' ${since} services ago`
+        if (mask & owedBits && since >= scene.limits.starveCalls) return `fd ${fd} answered 'more' ${since} services ago`
       }
       return undefined
     },
@@ -64,10 +62,8 @@ export const hostRules: readonly Rule[] = [
   {
     id: 'H4',
     sentence: 'The host polls with another mask than announced.',
-    enter(_scene, frame) {
-      const facts = servedFd(frame)
+    service(_scene, { serviced: facts, revents, maskAtEntry }) {
       if (facts === undefined) return undefined
-      const { revents, maskAtEntry } = frame.context
       const stray = revents & POLL_MASK & ~maskAtEntry
       if (stray === 0 || maskAtEntry === 0 || facts.strayServices + 1 < STRAYS) return undefined
       return `fd ${facts.fd} with ${formatEvents(revents)}; its mask is ${formatEvents(maskAtEntry)}`
@@ -76,10 +72,7 @@ export const hostRules: readonly Rule[] = [
   {
     id: 'H5',
     sentence: 'The host starves a ready fd.',
-    enter(scene, frame) {
-      if (!frame.outermost || frame.call !== 'serviceFd' || frame.context.pollfd === null) return undefined
-      return brokenFairness(scene, frame.context)
-    },
+    service: (scene, context) => brokenFairness(scene, context),
   },
   {
     id: 'H6',
@@ -89,8 +82,7 @@ export const hostRules: readonly Rule[] = [
       if (skipped !== undefined) return `fd ${skipped.fd} was ready in the round before, and not serviced`
       return twice(batch)
     },
-    enter(scene, frame) {
-      const facts = servedFd(frame)
+    service(scene, { serviced: facts }) {
       if (facts === undefined || scene.batchNo === 0 || facts.batchNo !== scene.batchNo) return undefined
       if (facts.servedInBatch === 0 || facts.owedMore) return undefined
       return `fd ${facts.fd} is serviced again in one round`
@@ -113,8 +105,7 @@ export const hostRules: readonly Rule[] = [
       }
       return undefined
     },
-    enter(scene, { outermost, call, context }) {
-      if (!outermost || call !== 'serviceFd' || context.pollfd === null) return undefined
+    service(scene, context) {
       const dead = scene.deadLife(context.pollFd, context.pollGen)
       if (dead === undefined) return undefined
       // Found before the DEL it may still be in the batch at hand, once for each context asked.
@@ -124,11 +115,6 @@ export const hostRules: readonly Rule[] = [
     },
   },
 ]
-
-/** The live descriptor that the call at hand services. */
-function servedFd({ outermost, call, context }: Frame): FdFacts | undefined {
-  return outermost && call === 'serviceFd' ? context.serviced : undefined
-}
 
 function isSkipped(scene: Scene, facts: FdFacts): boolean {
   return (

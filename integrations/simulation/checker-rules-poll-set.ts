@@ -194,10 +194,8 @@ export const pollSetRules: readonly Rule[] = [
   {
     id: 'C9',
     sentence: "createContext throws when the host refuses the listener's ADD.",
-    exit: (_scene, context, result) =>
-      context.call === 'createContext' && context.addThrew && result !== undefined
-        ? 'createContext answered a context'
-        : undefined,
+    enter: (_scene, { call, context }) =>
+      context.stillborn ? `${call} on a context whose listener was refused` : undefined,
   },
 ]
 

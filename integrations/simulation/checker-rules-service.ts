@@ -60,11 +60,6 @@ export const serviceRules: readonly Rule[] = [
   {
     id: 'C14',
     sentence: 'Where progress is possible without a new kernel event, nextTimeout is 0.',
-    exit(scene, context, result) {
-      if (context.call !== 'serviceFd' || context.pollfd !== null || result !== 'more') return undefined
-      const timeoutMs = scene.ask.timeout(context.handle)
-      return timeoutMs === 0 ? undefined : `'more' for null, and nextTimeout is ${timeoutMs}`
-    },
     settled(scene, { status, pendingBytes, mask, context, fd }) {
       if (status !== Status.ANNOUNCED || pendingBytes <= 0 || (mask & POLLIN) === 0) return undefined
       const timeoutMs = scene.ask.timeout(context.handle)
@@ -144,18 +139,19 @@ export const serviceRules: readonly Rule[] = [
   {
     id: 'C19',
     sentence: "Calls on a dead connection answer 'closed'.",
-    leave(scene, { call, arg }, result) {
-      if (call !== 'write' || typeof arg !== 'number') return undefined
+    leave(_scene, { call, arg, wasClosed }, result) {
+      if (call !== 'write' || !wasClosed) return undefined
       if (result !== 'ok' && result !== 'backpressure') return undefined
-      if (scene.fds.get(arg)?.status !== Status.CLOSED) return undefined
-      return `write to closed fd ${arg} answered '${result}'`
+      return `write to closed fd ${String(arg)} answered '${result}'`
     },
   },
   {
     id: 'C29',
     sentence: 'A resource fault costs one connection or a pause of the listener.',
-    settled(_scene, { status, acceptFault, mask, fd }) {
+    settled(_scene, { status, acceptFault, mask, fd, context }) {
       if (status !== Status.ANNOUNCED || !acceptFault || (mask & POLLIN) === 0) return undefined
+      // What ended in the same call gave its descriptor back: to try again at once is right.
+      if (context.ends > 0) return undefined
       return `accept on fd ${fd} met a lack of resources, and POLLIN is on: that spins`
     },
   },

@@ -25,9 +25,13 @@ export type WaitResult = Pollfd & { gen: number }
 export class WaitSet implements PollSet {
   /** Edge-triggered: a descriptor is reported once per activity. */
   edge: boolean
+  /** What SET_TIMEOUT said last; null before, and where there is none (C21). */
+  announcedDeadlineMs: number | null = null
 
   private readonly watches = new Map<number, Watch>()
   private readonly ready = new Set<number>()
+  /** Reported once more whatever their readiness, and with which bits. */
+  private readonly owed = new Map<number, number>()
 
   constructor(
     private readonly readinessOf: (fd: number) => number,
@@ -47,6 +51,7 @@ export class WaitSet implements PollSet {
   del(fd: number): void {
     if (!this.watches.delete(fd)) throw new MisuseError(`DEL_POLL_FD(${fd}): not waited for (C1)`)
     this.ready.delete(fd)
+    this.owed.delete(fd)
   }
 
   set(fd: number, events: number): void {
@@ -57,6 +62,10 @@ export class WaitSet implements PollSet {
   clear(fd: number, events: number): void {
     const watch = this.watch('CLEAR_MODE', fd, events)
     this.modify(watch, watch.mask & ~events)
+  }
+
+  timeout(_timeoutMs: number, deadlineMs: number | null): void {
+    this.announcedDeadlineMs = deadlineMs
   }
 
   has(fd: number): boolean {
@@ -71,6 +80,13 @@ export class WaitSet implements PollSet {
   /** Something happened on a descriptor: look at it next time. Others are ignored. */
   activity(fd: number): void {
     if (this.watches.has(fd)) this.ready.add(fd)
+  }
+
+  /** A service answered 'more': report it once more, ready or not. Level-triggered polling does so anyway (C12). */
+  again(fd: number, revents: number): void {
+    if (!this.edge || !this.watches.has(fd)) return
+    this.owed.set(fd, revents)
+    this.ready.add(fd)
   }
 
   /** The context that announced it, and the generation it gave; undefined where not waited for. */
@@ -89,7 +105,8 @@ export class WaitSet implements PollSet {
       const watch = this.watches.get(fd)
       if (watch === undefined || !wanted(watch.owner)) continue
       this.ready.delete(fd)
-      const revents = this.readinessOf(fd) & (watch.mask | POLLERR | POLLHUP)
+      const revents =
+        (this.readinessOf(fd) & (watch.mask | POLLERR | POLLHUP)) | this.takeOwed(fd, watch.mask)
       if (revents === 0) continue
       if (watch.mask !== 0) {
         if (!this.edge) this.ready.add(fd)
@@ -100,6 +117,13 @@ export class WaitSet implements PollSet {
       batch.push({ fd, revents, gen: watch.gen })
     }
     return batch
+  }
+
+  private takeOwed(fd: number, mask: number): number {
+    const revents = this.owed.get(fd)
+    if (revents === undefined) return 0
+    this.owed.delete(fd)
+    return revents & mask
   }
 
   private modify(watch: Watch, mask: number): void {

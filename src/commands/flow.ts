@@ -1,6 +1,7 @@
 /** `callbackOnWritable` and `rxFlowControl`: back-pressure in both directions. */
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
+import { resumeListening } from '../connection/deadline.js'
 import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { UsageError } from '../errors.js'
@@ -73,6 +74,7 @@ export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
     if (!connection.paused) {
       // The error, if there is one, will be told again: by the poller, or by recv.
       if (!connection.eof) connection.errorHeardMs = 0
+      resumeListening(core, connection)
       if (connection.held !== null || connection.eof) core.schedulePending(connection)
     }
   } finally {

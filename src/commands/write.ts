@@ -109,8 +109,7 @@ function writeFrame(core: Core, connection: Connection, firstByte: number, data:
 }
 
 function hasRoom(core: Core, connection: Connection, bytes: number): boolean {
-  const { queue } = connection
-  const waiting = (queue === null ? 0 : queue.bytes) + connection.corkEnd - connection.corkStart
+  const waiting = connection.queuedBytes + connection.corkedBytes
   return waiting + bytes <= core.limits.maxBufferedBytes && core.bufferedBytes + bytes <= core.limits.maxContextBufferedBytes
 }
 

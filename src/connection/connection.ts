@@ -199,24 +199,26 @@ export class Connection extends TimedEntry {
     return this.held === null ? 0 : this.held.length - this.heldAt
   }
 
-  /** Received bytes may be acted on. */
-  get consumes(): boolean {
-    const { state } = this
-    if (state === State.OPEN || state === State.CLOSING)
-      return !this.paused && (this.queue === null || this.queue.bytes < this.core.limits.txHighWaterBytes)
-    return state === State.REQUEST || state >= State.FLUSHING
+  /** Frames are exchanged: between the handshake and the last word of either side. */
+  get exchanges(): boolean {
+    return this.state === State.OPEN || this.state === State.CLOSING
+  }
+
+  /** The application, or a peer that does not take our answers, holds up receiving. */
+  get blocked(): boolean {
+    return this.paused || (this.queue !== null && this.queue.bytes >= this.core.limits.txHighWaterBytes)
   }
 
   /** C16: not paused, below the high-water marks, before the end of file. */
   get reads(): boolean {
-    if (this.eof || this.state === State.ENDED || this.state === State.FLUSHING) return false
-    if (this.recvWaitsWritable) return false
-    const { limits } = this.core
-    return (
-      !this.paused &&
-      (this.queue === null || this.queue.bytes < limits.txHighWaterBytes) &&
-      (this.held === null || this.heldBytes < limits.rxHighWaterBytes)
-    )
+    const { state, held } = this
+    if (this.eof || state === State.ENDED || state === State.FLUSHING) return false
+    if (this.recvWaitsWritable || this.blocked) return false
+    if (held === null) return true
+    const { rxHighWaterBytes, maxHeaderBytes } = this.core.limits
+    // A head must come in whole, or be found too large, before anything of it can be consumed.
+    const highWaterBytes = state === State.REQUEST ? maxHeaderBytes + 1 : rxHighWaterBytes
+    return held.length - this.heldAt < highWaterBytes
   }
 
   /** A writable callback could run as soon as the socket takes a write. */

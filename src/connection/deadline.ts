@@ -7,12 +7,14 @@ import { State } from './connection-state.js'
 
 /** The earliest deadline in force, Infinity where there is none. */
 export function nextDeadlineMs(connection: Connection): number {
+  if (connection.state === State.ENDED) return Infinity
   const { limits } = connection.core
   let earliest = Infinity
   if (connection.stateDeadlineMs !== 0) earliest = connection.stateDeadlineMs
   if (connection.queue !== null) earliest = Math.min(earliest, connection.stalledSinceMs + limits.writeStallTimeoutMs)
   if (connection.errorHeardMs !== 0) earliest = Math.min(earliest, connection.errorHeardMs + limits.pausedErrorTimeoutMs)
-  if (connection.state === State.OPEN) earliest = Math.min(earliest, quietDeadlineMs(connection))
+  // While we do not read, silence says nothing about the peer.
+  if (connection.state === State.OPEN && connection.reads) earliest = Math.min(earliest, quietDeadlineMs(connection))
   return earliest
 }
 
@@ -22,6 +24,12 @@ function quietDeadlineMs(connection: Connection): number {
   const idle = limits.idleTimeoutMs === 0 ? Infinity : connection.lastRxMs + limits.idleTimeoutMs
   if (connection.pingSentMs > connection.lastRxMs) return Math.min(idle, connection.pingSentMs + limits.pongTimeoutMs)
   return connection.pingIntervalMs === 0 ? idle : Math.min(idle, connection.lastRxMs + connection.pingIntervalMs)
+}
+
+/** Reading begins anew after a pause: the peer's silence counts from now. */
+export function resumeListening(core: Core, connection: Connection): void {
+  connection.lastRxMs = core.now()
+  armDeadline(core, connection)
 }
 
 /** Puts the connection's earliest deadline into the context's heap. */

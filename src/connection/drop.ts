@@ -11,7 +11,7 @@ import { dropHeld } from './held.js'
 /** Ends at once; what was not sent is thrown away, and the transport is reset. */
 export function dropConnection(core: Core, connection: Connection, cause: FaultName, initiator: CloseInfo['initiator'] = 'library'): void {
   if (connection.state === State.ENDED) return
-  connection.closing ??= { code: CLOSE_ABNORMAL, reason: '', initiator, cause }
+  tellAbnormal(connection, initiator, cause)
   connection.abortive = true
   endNow(core, connection)
 }
@@ -19,8 +19,16 @@ export function dropConnection(core: Core, connection: Connection, cause: FaultN
 /** The transport failed under a send or a recv. */
 export function loseTransport(core: Core, connection: Connection): void {
   if (connection.state === State.ENDED) return
-  connection.closing ??= { code: CLOSE_ABNORMAL, reason: '', initiator: 'peer', cause: 'TRANSPORT_ERROR' }
+  tellAbnormal(connection, 'peer', 'TRANSPORT_ERROR')
   endNow(core, connection)
+}
+
+/** What CLOSED will tell of an end without the peer's close frame (RFC 6455 7.1.5); who began stays. */
+export function tellAbnormal(connection: Connection, initiator: CloseInfo['initiator'], cause: FaultName): void {
+  const { closing } = connection
+  if (closing === null) connection.closing = { code: CLOSE_ABNORMAL, reason: '', initiator, cause }
+  else if (connection.state === State.CLOSING)
+    connection.closing = { code: CLOSE_ABNORMAL, reason: '', initiator: closing.initiator, cause }
 }
 
 /** The connection is over; the exit order completes the end. */
@@ -32,8 +40,9 @@ export function endNow(core: Core, connection: Connection): void {
   core.scheduleEnd(connection)
 }
 
-function dropQueue(core: Core, connection: Connection): void {
-  core.bufferedBytes -= connection.queuedBytes
+/** Throws away what was not sent. */
+export function dropQueue(core: Core, connection: Connection): void {
+  core.bufferedBytes -= connection.queue === null ? 0 : connection.queue.memoryBytes
   connection.queue = null
   connection.corkStart = connection.corkEnd = 0
   connection.corkParts = null

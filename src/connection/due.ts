@@ -20,7 +20,7 @@ export function serviceDue(core: Core, connection: Connection): void {
   else if (connection.stateDeadlineMs !== 0 && now >= connection.stateDeadlineMs) endState(core, connection)
   else if (connection.errorHeardMs !== 0 && now >= connection.errorHeardMs + limits.pausedErrorTimeoutMs)
     endPaused(core, connection)
-  else if (connection.state === State.OPEN) serviceQuiet(core, connection, now)
+  else if (connection.state === State.OPEN && connection.reads) serviceQuiet(core, connection, now)
   armDeadline(core, connection)
 }
 

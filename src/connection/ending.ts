@@ -12,7 +12,7 @@ import { OPCODE_CLOSE } from '../wire/opcode.js'
 import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
 import { armDeadline } from './deadline.js'
-import { dropConnection, endNow } from './drop.js'
+import { dropConnection, endNow, tellAbnormal } from './drop.js'
 import { dropHeld } from './held.js'
 import { transmitControl } from './transmit-frame.js'
 
@@ -75,7 +75,7 @@ export function lastWrite(core: Core, connection: Connection, lingers: boolean):
 /** The peer's FIN came, and everything before it was delivered (C17). */
 export function endOfFile(core: Core, connection: Connection): void {
   if (connection.state === State.ENDED) return
-  connection.closing ??= { code: CLOSE_ABNORMAL, reason: '', initiator: 'peer', cause: 'END_OF_FILE' }
+  tellAbnormal(connection, 'peer', 'END_OF_FILE')
   if (connection.state === State.LINGERING) endNow(core, connection)
   else lastWrite(core, connection, false)
 }

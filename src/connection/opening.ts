@@ -55,8 +55,9 @@ function openWebSocket(core: Core, connection: Connection, head: RequestHead): v
     refuseFault(core, connection, request)
     return
   }
-  if (request.origin !== null && !core.allowsOrigin(request.origin, request)) {
-    refuseFault(core, connection, 'UPGRADE_ORIGIN')
+  const originFault = request.origin === null ? null : checkOrigin(core, request.origin, request)
+  if (originFault !== null) {
+    refuseFault(core, connection, originFault)
     return
   }
   const protocol = selectProtocol(core.protocols, request.offered) ?? fallbackProtocol(core)
@@ -70,6 +71,18 @@ function openWebSocket(core: Core, connection: Connection, head: RequestHead): v
   // The filter may have closed or hung up itself.
   if (connection.state !== State.REQUEST) return
   decide(core, connection, protocol, request, answer)
+}
+
+/** The application's policy is a filter as well: only true passes, only false is its own refusal. */
+function checkOrigin(core: Core, origin: string, request: UpgradeRequest): FaultName | null {
+  try {
+    const allowed: unknown = core.allowsOrigin(origin, request)
+    if (typeof allowed === 'boolean') return allowed ? null : 'UPGRADE_ORIGIN'
+    throw new UsageError('ERR_EXTPOLL_FILTER_ANSWER', 'allowedOrigins() must answer true or false, at once')
+  } catch (error) {
+    core.report(error)
+    return 'FILTER_FAILED'
+  }
 }
 
 function fallbackProtocol(core: Core): ProtocolEntry | null {

@@ -22,7 +22,7 @@ const NATIVE_MASK_MIN_BYTES = 1_024
 export function consumeFrames(core: Core, connection: Connection, at: number, end: number): number {
   const { header, budget } = core
   const { bytes } = core.rx
-  while (at < end && budget.messages > 0 && connection.consumes) {
+  while (at < end && budget.messages > 0 && connection.exchanges && !connection.blocked) {
     if (connection.frameRemaining > 0) {
       at = takePayload(core, connection, at, end)
       continue

@@ -3,14 +3,17 @@
  * share a chunk, so that a queue costs what its bytes cost.
  */
 
-/** Small pieces are gathered in chunks of this size. */
-const CHUNK_BYTES = 16_384
+/** Small pieces are gathered in chunks: the first ones small, since most queues are short. */
+const CHUNK_MIN_BYTES = 1_024
+const CHUNK_MAX_BYTES = 16_384
 /** Pieces given to one send; the seam takes 64. */
 const MAX_PARTS = 64
 
 export class SendQueue {
   /** Bytes that wait. */
   bytes = 0
+  /** Bytes of memory behind them. */
+  memoryBytes = 0
   readonly #chunks: Buffer[] = []
   /** Bytes of the first chunk that have left. */
   #sent = 0
@@ -28,7 +31,9 @@ export class SendQueue {
       start += taken
     }
     if (start === end) return
-    const chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, end - start))
+    const chunkBytes = Math.min(CHUNK_MAX_BYTES, Math.max(CHUNK_MIN_BYTES, this.bytes))
+    const chunk = Buffer.allocUnsafeSlow(Math.max(chunkBytes, end - start))
+    this.memoryBytes += chunk.length
     chunk.set(source.subarray(start, end))
     this.#chunks.push(chunk)
     this.#filled = end - start
@@ -58,6 +63,7 @@ export class SendQueue {
       const end = this.#chunks.length === 1 ? this.#filled : first?.length
       if (first === undefined || end === undefined || left < end) break
       left -= end
+      this.memoryBytes -= first.length
       this.#chunks.shift()
     }
     this.#sent = left

@@ -54,7 +54,7 @@ export function transmitControl(core: Core, connection: Connection, opcode: numb
  * and not that of a buffer nobody has tried to send.
  */
 function flushWhenWell(core: Core, connection: Connection): void {
-  if (connection.corkEnd - connection.corkStart > core.limits.txLowWaterBytes) flushCork(core, connection)
+  if (connection.corkedBytes > core.limits.txLowWaterBytes) flushCork(core, connection)
 }
 
 function queueFrame(core: Core, connection: Connection, firstByte: number, payload: Uint8Array): void {

@@ -8,7 +8,7 @@
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_READABLE } from '../socket/socket-io.js'
 import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
-import { armDeadline } from './deadline.js'
+import { armDeadline, resumeListening } from './deadline.js'
 import { loseTransport } from './drop.js'
 import { SendQueue } from './send-queue.js'
 
@@ -76,7 +76,8 @@ function sendOrQueue(core: Core, connection: Connection, ...parts: Uint8Array[])
   if (connection.state === State.ENDED) return
   let skip = 0
   if (connection.queue === null && core.budget.txBytes > 0) {
-    skip = accountSend(core, connection, connection.io.sendv(connection.fd, parts))
+    const offered = withinBudget(parts, core.budget.txBytes)
+    skip = accountSend(core, connection, connection.io.sendv(connection.fd, offered))
     if (skip < 0) return
   }
   for (const part of parts) {
@@ -84,6 +85,21 @@ function sendOrQueue(core: Core, connection: Connection, ...parts: Uint8Array[])
     skip -= start
     if (start < part.length) enqueue(core, connection, part, start, part.length)
   }
+}
+
+/** The front of the parts, as many bytes of it as may be written. */
+function withinBudget(parts: readonly Uint8Array[], budgetBytes: number): readonly Uint8Array[] {
+  let room = budgetBytes
+  for (const part of parts) room -= part.length
+  if (room >= 0) return parts
+  room = budgetBytes
+  const front: Uint8Array[] = []
+  for (const part of parts) {
+    if (room <= 0) break
+    front.push(part.subarray(0, room))
+    room -= part.length
+  }
+  return front
 }
 
 /** @returns bytes taken, or -1 when the transport is lost */
@@ -109,8 +125,9 @@ export function enqueue(core: Core, connection: Connection, source: Uint8Array, 
     armDeadline(core, connection)
     core.touch(connection)
   }
+  const before = connection.queue.memoryBytes
   connection.queue.append(source, start, end)
-  core.bufferedBytes += end - start
+  core.bufferedBytes += connection.queue.memoryBytes - before
   if (connection.queue.bytes >= core.limits.txHighWaterBytes) core.touch(connection)
 }
 
@@ -118,6 +135,7 @@ export function enqueue(core: Core, connection: Connection, source: Uint8Array, 
 export function drainQueue(core: Core, connection: Connection): void {
   const { queue } = connection
   if (queue === null) return
+  const wasBlocked = connection.blocked
   connection.sendWaitsReadable = false
   while (queue.bytes > 0 && core.budget.txBytes > 0) {
     const parts = queue.front(core.budget.txBytes)
@@ -126,18 +144,22 @@ export function drainQueue(core: Core, connection: Connection): void {
     const taken = accountSend(core, connection, connection.io.sendv(connection.fd, parts))
     if (taken < 0) return
     if (taken > 0) {
+      const before = queue.memoryBytes
       queue.advance(taken)
-      core.bufferedBytes -= taken
+      core.bufferedBytes += queue.memoryBytes - before
       connection.stalledSinceMs = core.now()
     }
     if (taken < offered) break
   }
   core.touch(connection)
+  if (queue.bytes === 0) {
+    connection.queue = null
+    connection.stalledSinceMs = 0
+    connection.pendingPongs = 0
+  }
+  if (!wasBlocked || connection.blocked) return
+  resumeListening(core, connection)
   if (connection.held !== null) core.schedulePending(connection)
-  if (queue.bytes > 0) return
-  connection.queue = null
-  connection.stalledSinceMs = 0
-  connection.pendingPongs = 0
 }
 
 /** Corks text or bytes as they are: HTTP answers. Larger ones than the arena go to the queue. */

@@ -14,13 +14,17 @@ export function enter(core: ContextState, call: string, arg: unknown): void {
   if (core.depth++ === 0) core.begin()
 }
 
-/** Always after `enter`, in a `finally`. @throws what callbacks threw and no onError took, from the outermost call */
+/**
+ * Always after `enter`, in a `finally`.
+ * @param result what the tap is told; a function where only the unwound context knows
+ * @throws what callbacks threw and no onError took, from the outermost call
+ */
 export function leave(core: ContextState, call: string, result: unknown): void {
   try {
     if (core.depth === 1) unwind(core)
   } finally {
     core.depth--
-    core.tap?.leave(call, result, core)
+    if (core.tap !== null) core.tap.leave(call, typeof result === 'function' ? (result as () => unknown)() : result, core)
   }
   if (core.depth === 0) throwFirst(core.takeErrors())
 }

@@ -72,6 +72,8 @@ export class ContextState implements Core {
   callbackDepth = 0
   #nowMs = 0
   #nowKnown = false
+  #wallClockMs = 0
+  #wallClockKnown = false
   #errors: unknown[] = []
   readonly #onError: ((error: unknown) => void) | undefined
   #gen = 0
@@ -92,7 +94,7 @@ export class ContextState implements Core {
       this.announcer.announce(change)
     })
     this.nativeMask = host.io.mask === undefined ? null : host.io.mask.bind(host.io)
-    this.rx = host.io.createBuffer(Math.max(limits.rxBudgetBytes, limits.rxHighWaterBytes))
+    this.rx = host.io.createBuffer(Math.max(limits.rxBudgetBytes, limits.rxHighWaterBytes, limits.maxHeaderBytes + 1))
     this.rxWords = new Int32Array(this.rx.bytes.buffer, this.rx.bytes.byteOffset, this.rx.bytes.length >> 2)
     this.arena = host.io.createBuffer(Math.max(ARENA_BYTES, limits.corkMaxBytes * 2))
   }
@@ -127,6 +129,7 @@ export class ContextState implements Core {
   /** A new outermost call: the clock is unread, the budgets are full. */
   begin(): void {
     this.#nowKnown = false
+    this.#wallClockKnown = false
     this.budget.refill(this.limits)
   }
 
@@ -146,7 +149,11 @@ export class ContextState implements Core {
   }
 
   wallClock(): number {
-    return this.host.wallClock()
+    if (!this.#wallClockKnown) {
+      this.#wallClockMs = this.host.wallClock()
+      this.#wallClockKnown = true
+    }
+    return this.#wallClockMs
   }
 
   randomFraction(): number {
@@ -198,8 +205,7 @@ export class ContextState implements Core {
     this.callbackDepth++
     try {
       const answer = protocol.callback(this as unknown as Context, wsi, reason, connection.user, data, len)
-      if (typeof answer === 'object' && answer !== null) this.#refusePromise(answer)
-      return answer
+      return typeof answer === 'object' && answer !== null && this.#refusesPromise(answer) ? THREW : answer
     } catch (error) {
       this.report(error)
       if (connection.state === State.OPEN || connection.state === State.CLOSING)
@@ -218,9 +224,10 @@ export class ContextState implements Core {
     return protocol.callback(this.handle, null, reason, undefined, data, len)
   }
 
-  #refusePromise(answer: object): void {
-    if (typeof (answer as { then?: unknown }).then !== 'function') return
+  #refusesPromise(answer: object): boolean {
+    if (typeof (answer as { then?: unknown }).then !== 'function') return false
     this.report(new UsageError('ERR_EXTPOLL_ASYNC_CALLBACK', 'a callback answered a Promise: callbacks are synchronous; start your asynchronous work and write() when it is done'))
+    return true
   }
 
   report(error: unknown): void {

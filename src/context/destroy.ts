@@ -1,6 +1,7 @@
 /** The end of a context (C27): everybody is ended first, then gone one by one in ADD order. */
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
+import { dropQueue } from '../connection/drop.js'
 import { beginClose, finish } from '../connection/ending.js'
 import { drainQueue, flushCork } from '../connection/transmit.js'
 import { type ContextState } from './context-state.js'
@@ -39,7 +40,7 @@ function sayGoingAway(core: ContextState, connection: Connection): void {
   drainQueue(core, connection)
   if (connection.state === State.ENDED) return
   connection.closing ??= { code: 1001, reason: '', initiator: 'application', cause: 'CONTEXT_DESTROYED' }
-  connection.queue = null
+  dropQueue(core, connection)
   connection.move('end')
 }
 

@@ -82,7 +82,7 @@ function consume(core: ContextState, connection: Connection, laidOut: number, en
   for (;;) {
     const { state } = connection
     if (state === State.REQUEST) at = consumeRequest(core, connection, at, end)
-    else if (state === State.OPEN || state === State.CLOSING) at = consumeFrames(core, connection, at, end)
+    else if (connection.exchanges) at = consumeFrames(core, connection, at, end)
     else if (connection.frozen) at = end
     if (connection.state === state) break
   }
@@ -90,15 +90,14 @@ function consume(core: ContextState, connection: Connection, laidOut: number, en
   if (connection.held === null) return
   core.touch(connection)
   // Stopped by the budget, not for want of bytes: there is more to do without any readiness (C14).
-  const open = connection.state === State.OPEN || connection.state === State.CLOSING
-  if (open && core.budget.messages <= 0 && connection.consumes) core.schedulePending(connection)
+  if (core.budget.messages <= 0 && connection.exchanges && !connection.blocked) core.schedulePending(connection)
 }
 
 /** The peer's FIN: the end comes once what it sent before was delivered (C17). */
 function endIfDelivered(core: ContextState, connection: Connection): void {
   if (connection.state === State.HTTP) return
-  const waits = connection.held !== null && (connection.isPending || !connection.consumes)
-  if (!waits || connection.state === State.DEFERRED) endOfFile(core, connection)
+  const waits = connection.held !== null && connection.exchanges && (connection.isPending || connection.blocked)
+  if (!waits) endOfFile(core, connection)
   else rememberGone(core, connection)
 }
 

@@ -73,13 +73,14 @@ function checkPollfd(pollfd: Pollfd): void {
 function serviceDueWork(core: ContextState): 'handled' | 'more' {
   enter(core, 'serviceFd', null)
   let budgetSpent = false
+  const result = (): 'handled' | 'more' => (!core.destroyed && (budgetSpent || core.hasPending) ? 'more' : 'handled')
   try {
     budgetSpent = serviceDeadlines(core)
     servicePending(core)
   } finally {
-    leave(core, 'serviceFd', budgetSpent || core.hasPending ? 'more' : 'handled')
+    leave(core, 'serviceFd', result)
   }
-  return budgetSpent || core.hasPending ? 'more' : 'handled'
+  return result()
 }
 
 /** @returns whether deadlines that are due may be left */

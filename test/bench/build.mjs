@@ -37,5 +37,5 @@ export function buildPrograms() {
 /** Throws where our own server has not been built yet. */
 export function requireOurs() {
   if (existsSync(ourCommand)) return
-  throw new Error('dist/ is missing: run `make build addon` first, or give --without-ours')
+  throw new Error('our server is not built: run `make build addon` first, or give --without-ours')
 }

@@ -68,7 +68,7 @@ async function profileWithV8(kind, load, options) {
     for (const [name, us] of sorted) {
       console.log(`${((us / total) * 100).toFixed(1).padStart(6)} %  ${name}`)
     }
-    console.log('(program) is time outside of JavaScript: the addon, system calls, the kernel')
+    console.log('a call into the addon or the kernel counts for the function that makes it')
   } finally {
     await server.stop()
     rmSync(directory, { recursive: true, force: true })

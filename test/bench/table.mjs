@@ -39,7 +39,8 @@ function printRow(row) {
   }
   for (const target of row.ratios) {
     const name = `${target.of} / ${target.over}`.padEnd(24)
-    console.log(`  ${name} ${interval(target).padEnd(22)} ${verdict(target, row.trusted)}`)
+    const figures = interval(target).padEnd(22)
+    console.log(`  ${name} ${figures} ${verdict(target, row.trusted)}`.trimEnd())
   }
 }
 
@@ -50,7 +51,7 @@ function printMemory(memory, row) {
     const isMissed = total > row.mostBytes
     const word =
       key === 'ours' ? `${row.level} <= ${row.mostBytes}  ${isMissed ? 'MISSED' : 'met'}` : ''
-    console.log(`  ${key.padEnd(6)} ${bytes.padEnd(52)} ${word}`)
+    console.log(`  ${key.padEnd(6)} ${bytes.padEnd(52)} ${word}`.trimEnd())
   }
 }
 

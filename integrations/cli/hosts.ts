@@ -1,0 +1,61 @@
+/**
+ * What `--host` chooses from: a host, its loop, and its signals, ready before anything listens.
+ *
+ * Knows no subcommand: a command gives a context made on the host, and gets it served to its end.
+ */
+import { closeAll, contextDestroy, pollFds, POLLIN } from '../../src/index.js'
+import type { Context, Host } from '../../src/index.js'
+import { epollHost, service, watchSignals } from '../epoll.js'
+
+/** A host that is open. */
+export interface OpenHost {
+  readonly host: Host
+  /**
+   * Serves until SIGINT or SIGTERM: then every peer gets 1001 and `GRACE_MS` to answer it, and the
+   * context is destroyed. A second signal does not wait for them.
+   */
+  serveUntilSignal(ctx: Context): Promise<void> | void
+  /** Gives everything back; serves no more. */
+  close(): void
+}
+
+/** A row of `--host`: opens it. @throws UsageError where this machine cannot have it */
+export type HostRow = () => OpenHost
+
+/** With the closing of what is left, and the end of the process, well below half a second. */
+const GRACE_MS = 300
+const ENDING_WAIT_MS = 20
+
+function openEpoll(): OpenHost {
+  const host = epollHost()
+  const { poller } = host
+  const watch = watchSignals(['SIGINT', 'SIGTERM'])
+  let signals = 0
+  poller.add(watch.fd, POLLIN, undefined, () => {
+    signals += watch.read().length
+  })
+  return {
+    host,
+    serveUntilSignal(ctx) {
+      while (signals === 0) service(ctx, -1)
+      const endMs = host.now() + GRACE_MS
+      closeAll(ctx, 1001, GRACE_MS)
+      const heard = signals
+      while (pollFds(ctx).length > 0 && signals === heard && host.now() < endMs)
+        service(ctx, ENDING_WAIT_MS)
+      contextDestroy(ctx)
+    },
+    close() {
+      poller.remove(watch.fd)
+      watch.close()
+      poller.close()
+    },
+  }
+}
+
+/** Name -> host; the first is the default. */
+export const hosts = { epoll: openEpoll } satisfies Record<string, HostRow>
+
+export type HostName = keyof typeof hosts
+
+export const hostNames = Object.keys(hosts) as HostName[]

@@ -1,0 +1,194 @@
+/**
+ * One exchange on the wire, as a row: the bytes a client sends, and everything they must lead to.
+ *
+ * Each row is run whole, split at every border, and a byte at a time, on the fake poller under the
+ * checker; callbacks, bytes sent, the way it ends and CloseInfo must be the same each time. Knows
+ * no frame and no header by itself: rows are made with wire-bytes.ts.
+ */
+import assert from 'node:assert/strict'
+import { type CloseInfo, defineProtocol, isBinary, type ProtocolOptions } from '../../src/index.js'
+import type { WsPeer } from '../../integrations/fake-poller.js'
+import { type Harness, harness, type HarnessOptions } from './harness.js'
+import { shown, validRequest } from './wire-bytes.js'
+
+/** What became of a connection once everything was sent. */
+export type Ending = 'open' | 'lingers' | 'closes' | 'resets'
+
+export interface Expected {
+  /** Callbacks in order: `text "Hello"`, `binary 0102`, `pong 68`, `http GET /`. Default none. */
+  readonly events?: readonly string[]
+  /** Exactly these bytes leave. Default none. Not looked at where `status` stands. */
+  readonly sent?: Uint8Array
+  /** The status of an HTTP answer in place of `sent`, with what its headers must hold. */
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** The answer's body holds this. */
+  readonly body?: string
+  /** Default 'open'. Lingers: FIN after the last byte, and the descriptor waits for the peer's. */
+  readonly end?: Ending
+  /** What CLOSED tells. Absent: it never comes. */
+  readonly close?: CloseInfo
+  /** How many bytes must have arrived, and are enough, for the first byte of an answer. */
+  readonly answeredAfter?: number
+  /** Codes of the errors that reach `onError`, in order. Default none. */
+  readonly errors?: readonly string[]
+}
+
+export interface Row {
+  readonly send: Uint8Array
+  readonly expect: Expected
+  /** 'open' (default): a WebSocket already. 'new': the bytes begin with the request. */
+  readonly from?: 'open' | 'new'
+  /** The client ends its sending direction behind the bytes. */
+  readonly thenEnd?: boolean
+  readonly context?: Partial<HarnessOptions>
+  /** More handlers of the recording protocol, or others. */
+  readonly handlers?: ProtocolOptions<undefined>['handlers']
+  readonly protocol?: Partial<ProtocolOptions<undefined>>
+  /** Where to split, for rows too long to be split at every border. */
+  readonly borders?: readonly number[]
+}
+
+interface Outcome {
+  readonly events: readonly string[]
+  readonly sent: Buffer
+  readonly end: Ending
+  readonly close: CloseInfo | undefined
+  readonly errors: readonly string[]
+}
+
+/** Rows longer than this say themselves where to split. */
+const MAX_BORDERS = 1_500
+
+/** One `it`: the row, run every way. */
+export function wire(title: string, row: Row): void {
+  it(title, () => void runRow(row))
+}
+
+/** Many of them. */
+export function wires(rows: Readonly<Record<string, Row>>): void {
+  for (const [title, row] of Object.entries(rows)) wire(title, row)
+}
+
+/** Runs a row every way. @throws AssertionError that names the way */
+export function runRow(row: Row): void {
+  const log: string[] = []
+  const errors: string[] = []
+  const ends: CloseInfo[] = []
+  const h = wireHarness(row, log, errors, ends)
+  let first: Buffer | undefined
+  for (const [way, pieces] of ways(row)) {
+    log.length = errors.length = ends.length = 0
+    const peer = row.from === 'new' ? h.connect() : opened(h)
+    log.length = 0
+    const answeredAfter = sendAll(h, peer, pieces)
+    if (row.thenEnd === true) peer.end()
+    h.run()
+    const end = finishUp(h, peer)
+    const sent = peer.take()
+    const outcome = { events: [...log], sent, end, close: ends[0], errors: [...errors] }
+    compare(way, row.expect, outcome)
+    if (row.expect.answeredAfter !== undefined && pieces.length === row.send.length)
+      assert.equal(answeredAfter, row.expect.answeredAfter, `${way}: answered after`)
+    first ??= outcome.sent
+    assert.deepEqual(outcome.sent, first, `${way}: sent what it did not send for the whole`)
+    if (end === 'open') dispose(h, peer)
+  }
+}
+
+function wireHarness(row: Row, log: string[], errors: string[], ends: CloseInfo[]): Harness {
+  const recording = defineProtocol({
+    name: '',
+    payload: 'view',
+    ...row.protocol,
+    handlers: {
+      RECEIVE: (wsi, data) => void log.push(isBinary(wsi) ? shown('binary', data) : `text ${JSON.stringify(data.toString())}`),
+      RECEIVE_PONG: (_wsi, data) => void log.push(shown('pong', data)),
+      CLOSED: (_wsi, info) => void ends.push(info),
+      ...row.handlers,
+    },
+  })
+  return harness({
+    pingIntervalMs: 0,
+    idleTimeoutMs: 0,
+    allowedOrigins: 'any',
+    protocols: [recording],
+    onError: (error) => void errors.push((error as { code?: string }).code ?? String(error)),
+    ...row.context,
+  })
+}
+
+/** The opening handshake, without a word of it left in the way. */
+function opened(h: Harness): WsPeer {
+  const peer = h.connect()
+  peer.send(validRequest())
+  h.run()
+  assert.match(peer.take().toString('latin1'), /^HTTP\/1\.1 101 [^]*\r\n\r\n$/)
+  return peer
+}
+
+function* ways({ send, borders }: Row): Generator<[string, Uint8Array[]]> {
+  yield ['whole', [send]]
+  if (send.length < 2) return
+  assert.ok(borders !== undefined || send.length <= MAX_BORDERS, 'too long to split everywhere')
+  const all = borders ?? Array.from({ length: send.length - 1 }, (_, index) => index + 1)
+  for (const at of all) yield [`split at ${at}`, [send.subarray(0, at), send.subarray(at)]]
+  if (send.length <= MAX_BORDERS)
+    yield ['a byte at a time', Array.from(send, (_, index) => send.subarray(index, index + 1))]
+}
+
+/** @returns bytes sent when the first answer came */
+function sendAll(h: Harness, peer: WsPeer, pieces: readonly Uint8Array[]): number | undefined {
+  let count = 0
+  let answeredAfter: number | undefined
+  for (const piece of pieces) {
+    peer.send(piece)
+    count += piece.length
+    h.run()
+    if (answeredAfter === undefined && peer.received().length > 0) answeredAfter = count
+  }
+  return answeredAfter
+}
+
+/** How it stands; who lingers is given the end of file that it waits for. */
+function finishUp(h: Harness, peer: WsPeer): Ending {
+  if (peer.closed === 'abort') return 'resets'
+  if (peer.closed === 'close') return 'closes'
+  if (!peer.ended) return 'open'
+  peer.end()
+  h.run()
+  assert.equal(peer.closed, 'close', 'after FIN from both sides')
+  return 'lingers'
+}
+
+function dispose(h: Harness, peer: WsPeer): void {
+  peer.reset()
+  h.run()
+  assert.ok(peer.closed !== undefined, 'a reset ends it')
+}
+
+function compare(way: string, expected: Expected, outcome: Outcome): void {
+  const { events = [], sent = Buffer.alloc(0), end = 'open', close, status, errors = [] } = expected
+  assert.deepEqual(outcome.events, events, `${way}: callbacks`)
+  if (status === undefined) {
+    const [got, wanted] = [outcome.sent, Buffer.from(sent)].map((bytes) => shown('bytes', bytes))
+    assert.equal(got, wanted, `${way}: sent`)
+  } else compareAnswer(way, expected, outcome.sent.toString('latin1'))
+  assert.equal(outcome.end, end, `${way}: how it ends`)
+  assert.deepEqual(outcome.close, close, `${way}: CloseInfo`)
+  assert.deepEqual(outcome.errors, errors, `${way}: onError`)
+}
+
+function compareAnswer(way: string, { status, headers, body }: Expected, answer: string): void {
+  assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} [^]*\r\n\r\n`), `${way}: status`)
+  const headEnd = answer.indexOf('\r\n\r\n') + 4
+  const head = answer.slice(0, headEnd).toLowerCase()
+  for (const [name, value] of Object.entries(headers ?? {}))
+    assert.ok(head.includes(`\r\n${name}: ${value}\r\n`.toLowerCase()), `${way}: ${name} in ${head}`)
+  if (status !== 101) {
+    const length = /\r\ncontent-length: (\d+)\r\n/.exec(head)?.[1]
+    assert.equal(Number(length), answer.length - headEnd, `${way}: Content-Length`)
+    assert.ok(head.includes('\r\nconnection: close\r\n'), `${way}: Connection`)
+  }
+  if (body !== undefined) assert.ok(answer.slice(headEnd).includes(body), `${way}: body`)
+}
