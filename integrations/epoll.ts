@@ -2,7 +2,7 @@
  * The epoll host: WebSockets in a loop of your own on Linux, blocking or not, with your own fds
  * beside the library's.
  *
- * Three ways in. `epollHost()` with `service` or `run`: a loop is `while (running) service(ctx, 0)`.
+ * Three ways in. `epollHost()` with `run`, or a loop: `while (running) service(ctx, 0)`.
  * `epollHost()` and `host.poller` for your own descriptors in the same set. `rawHost()` with a
  * `Poller`, or any poller you have: four announcements out, `serviceFd` in. Refuses to know frames
  * and handshakes; the parts are in epoll/ and epoll-addon/. Source: src/CONTRACT.md.
@@ -102,7 +102,14 @@ export function epollHost(options: EpollHostOptions = {}): EpollHost {
       'epollHost(): backend and maxWaitMs are those of the poller given; leave them out'
     throw new UsageError('ERR_EXTPOLL_HOST_OPTION', message)
   }
-  return { ...rawHost(), poller, pollSet: pollSetOver(poller), nextGen: () => poller.nextGen() }
+  const loop = loopOf(poller)
+  return {
+    ...rawHost(),
+    now: () => loop.now(),
+    poller,
+    pollSet: pollSetOver(poller),
+    nextGen: () => poller.nextGen(),
+  }
 }
 
 function ownPoller({ backend, maxWaitMs }: EpollHostOptions): Poller {

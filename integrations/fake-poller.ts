@@ -6,7 +6,7 @@
  * nothing of the library but its public surface; the parts are in simulation/.
  * Source: src/CONTRACT.md; simulation/README.md is the page.
  */
-import { nextDeadline, nextTimeout, pollFds, serviceFd } from '../src/index.js'
+import { POLLERR, POLLHUP, nextDeadline, nextTimeout, pollFds, serviceFd } from '../src/index.js'
 import type { Context, Host, Pollfd } from '../src/index.js'
 import { FakeKernel } from './simulation/fake-kernel.js'
 import type { Listener, MisuseError } from './simulation/fake-kernel.js'
@@ -246,7 +246,12 @@ export class FakePoller {
   }
 
   private describeReady(contexts: readonly Context[]): string {
-    const ready = this.poll(...contexts).map(({ fd, revents }) => `fd ${fd} revents ${revents}`)
+    const ready = contexts.flatMap((ctx) =>
+      pollFds(ctx).flatMap(({ fd, events }) => {
+        const revents = this.kernel.readiness(fd) & (events | POLLERR | POLLHUP)
+        return revents === 0 ? [] : [`fd ${fd} revents ${revents}`]
+      }),
+    )
     const due = contexts.filter((ctx) => nextTimeout(ctx) === 0).length
     return `${ready.join(', ') || 'nothing'} ready, ${due} of ${contexts.length} with timeout 0`
   }

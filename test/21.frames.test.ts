@@ -12,7 +12,8 @@ function failing(code: number, cause: Parameters<typeof fails>[1], streams: Reco
 }
 
 const zeros = (count: number): Buffer => Buffer.alloc(count)
-const ramp = (count: number): Buffer => Buffer.from({ length: count }, (_, index) => index & 0xff)
+const ramp = (count: number): Buffer =>
+  Buffer.from(Array.from({ length: count }, (_, index) => index & 0xff))
 
 describe('21 frames', () => {
   describe('RFC 6455 5.7: the examples, verbatim', () => {

@@ -310,7 +310,7 @@ describe('60 the addon: addresses', () => {
 describe('60 the addon: files beneath a root', () => {
   needsAddon()
 
-  let folder: ReturnType<typeof temporaryFolder>
+  let folder: ReturnType<typeof temporaryFolder> | undefined
   let root: string
 
   before(() => {
@@ -325,7 +325,7 @@ describe('60 the addon: files beneath a root', () => {
     execFileSync('mkfifo', [join(root, 'fifo')])
   })
 
-  after(() => folder.remove())
+  after(() => folder?.remove())
 
   for (const walk of [false, true]) {
     const how = walk ? 'component by component' : 'by openat2'

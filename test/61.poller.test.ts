@@ -12,8 +12,8 @@ import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, type Pollfd } from '../src
 import { closePair, needsAddon, runChildWell, tcpPair } from './support/epoll-addon.js'
 import { temporaryFolder, unixPair, type SocketPair } from './support/epoll-addon.js'
 
-/** Of fd reuse, on each backend. */
-const ROUNDS = 50_000
+/** Of fd reuse. poll(2) shares the JavaScript half, so it may have fewer. */
+const ROUNDS = { epoll: 50_000, poll: 10_000 }
 
 const codeOf = (code: string) => ({ code })
 
@@ -272,7 +272,7 @@ for (const backend of ['epoll', 'poll'] as const) {
       assert.throws(() => wakeFd(number), codeOf('ERR_EXTPOLL_FD'))
     })
 
-    it(`C5: fd reuse in a batch, ${ROUNDS} rounds: the new connection always lives`, function () {
+    it(`C5: fd reuse in a batch, ${ROUNDS[backend]} rounds: the new connection always lives`, function () {
       this.timeout(20_000)
       const folder = temporaryFolder()
       const path = join(folder.path, 'listener')
@@ -280,7 +280,7 @@ for (const backend of ['epoll', 'poll'] as const) {
       const buffer = socketIo.createBuffer(10)
       let stale = 0
       let [one, two] = [unixPair(listenFd, path), unixPair(listenFd, path)]
-      for (let round = 0; round < ROUNDS; round++) {
+      for (let round = 0; round < ROUNDS[backend]; round++) {
         const gens = round % 2 === 0 ? [poller.nextGen(), poller.nextGen()] : []
         poller.add(one.server, POLLIN, gens[0])
         poller.add(two.server, POLLIN, gens[1])
@@ -307,7 +307,7 @@ for (const backend of ['epoll', 'poll'] as const) {
         one = { client, server: newcomer }
         two = unixPair(listenFd, path)
       }
-      assert.equal(stale, ROUNDS)
+      assert.equal(stale, ROUNDS[backend])
       closePair(one)
       closePair(two)
       socketIo.close(listenFd, false)

@@ -23,6 +23,9 @@ export class ServiceLoop {
   readonly #pollfds: Pollfd[] = []
   readonly #errors: unknown[] = []
   #running = false
+  /** The clock as it was when the wait ended; what a round does happens at that time. */
+  #roundMs = 0
+  #inRound = false
 
   constructor(poller: Poller) {
     this.poller = poller
@@ -44,6 +47,11 @@ export class ServiceLoop {
     return (member === undefined || member.fds === 0) && nextTimeout(context) === -1
   }
 
+  /** Monotonic milliseconds: read once per round, as libuv does, and afresh outside of one. */
+  now(): number {
+    return this.#inRound ? this.#roundMs : performance.now()
+  }
+
   /** See `service`. */
   service(context: Context, timeoutMs: number): number {
     if (this.#running) {
@@ -57,6 +65,7 @@ export class ServiceLoop {
       serviced = this.#wait(context, timeoutMs)
     } finally {
       this.#running = false
+      this.#inRound = false
       this.#forgetSpent()
     }
     this.#throwErrors()
@@ -70,8 +79,11 @@ export class ServiceLoop {
     let leftMs = timeoutMs
     for (;;) {
       const count = this.poller.wait(this.#pollfds, this.#sooner(leftMs))
+      this.#roundMs = performance.now()
+      this.#inRound = true
       const serviced = this.#serviceReady(count)
       const due = this.#serviceDue()
+      this.#inRound = false
       if (count > 0 || due || this.poller.woken || timeoutMs === 0) return serviced
       if (this.poller.closed || this.isSpent(context)) return serviced
       if (bounded) {

@@ -41,6 +41,8 @@ export interface Core {
   readonly rx: IoBuffer
   /** The same memory as 32-bit words. */
   readonly rxWords: Int32Array
+  /** A view of the receive buffer. */
+  viewReceived(start: number, stop: number): Buffer
   /** The header last read. */
   readonly header: FrameHeader
   /** The one transmit arena, empty between outermost calls. */

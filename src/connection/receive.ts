@@ -134,7 +134,7 @@ function assemble(core: Core, connection: Connection, piece: Buffer, messageEnds
 /** A message that lies whole in the receive buffer. */
 function deliverWhole(core: Core, connection: Connection, start: number, stop: number): void {
   const protocol = connection.protocol!
-  const view = core.rx.bytes.subarray(start, stop)
+  const view = core.viewReceived(start, stop)
   if (connection.messageOpcode === OPCODE_TEXT && !isUtf8(view)) {
     failConnection(core, connection, 'TEXT_UTF8')
     return

@@ -40,26 +40,31 @@ export class Announcer {
   readonly #audience: Audience
   readonly #keeper: PollSet
   readonly #emitter = new EventEmitter()
+  /** Somebody wants SET_TIMEOUT: asked at every exit, so kept, not looked up. */
+  hearsTimeout: boolean
 
   /** @throws UsageError where nobody keeps the poll array */
   constructor(audience: Audience, pollSet: PollSet | undefined, on: OnHandlers | undefined) {
     this.#audience = audience
     this.#keeper = pollSet ?? keeperOf(on)
+    this.hearsTimeout = this.#keeper.timeout !== undefined
     if (on === undefined) return
     for (const [event, handler] of Object.entries(on)) {
       checkEvent(event, handler)
       // Without a pollSet these four keep the array, and are heard first; else they observe.
-      if (pollSet !== undefined || event === 'SET_TIMEOUT') this.#emitter.on(event, handler)
+      if (pollSet !== undefined || event === 'SET_TIMEOUT') this.on(event, handler)
     }
   }
 
   on(event: string, listener: (...args: never[]) => void): void {
     checkEvent(event, listener)
     this.#emitter.on(event, listener as (...args: unknown[]) => void)
+    if (event === 'SET_TIMEOUT') this.hearsTimeout = true
   }
 
   off(event: string, listener: (...args: never[]) => void): void {
     this.#emitter.off(event, listener as (...args: unknown[]) => void)
+    this.hearsTimeout = this.#keeper.timeout !== undefined || this.#emitter.listenerCount('SET_TIMEOUT') > 0
   }
 
   /** @throws what the keeper threw on ADD; everything else goes to onError */
@@ -75,11 +80,6 @@ export class Announcer {
     } finally {
       this.announcing = wasAnnouncing
     }
-  }
-
-  /** Does anybody want SET_TIMEOUT? */
-  get hearsTimeout(): boolean {
-    return this.#keeper.timeout !== undefined || this.#emitter.listenerCount('SET_TIMEOUT') > 0
   }
 
   announceTimeout(timeoutMs: number, deadlineMs: number | null): void {

@@ -55,7 +55,9 @@ export class ContextState implements Core {
   /** The connection whose end is being told: gone from the table, its address still known (C3). */
   ending: Connection | null = null
   /** Written to in this call, in order of first write. */
-  readonly flushList: Connection[] = []
+  readonly flushList: (Connection | null)[] = []
+  /** How much of flushList counts: setting an array's length costs more than a send's share of us. */
+  flushCount = 0
   /** To be ended when the call unwinds. */
   endList: Connection[] = []
   /** Progress possible without readiness, first in first out (C14). */
@@ -77,6 +79,8 @@ export class ContextState implements Core {
   #errors: unknown[] = []
   readonly #onError: ((error: unknown) => void) | undefined
   #gen = 0
+  readonly #rxMemory: ArrayBufferLike
+  readonly #rxOffset: number
   readonly #entropy = new Uint32Array(64)
   #entropyLeft = 0
 
@@ -95,6 +99,8 @@ export class ContextState implements Core {
     })
     this.nativeMask = host.io.mask === undefined ? null : host.io.mask.bind(host.io)
     this.rx = host.io.createBuffer(Math.max(limits.rxBudgetBytes, limits.rxHighWaterBytes, limits.maxHeaderBytes + 1))
+    this.#rxMemory = this.rx.bytes.buffer
+    this.#rxOffset = this.rx.bytes.byteOffset
     this.rxWords = new Int32Array(this.rx.bytes.buffer, this.rx.bytes.byteOffset, this.rx.bytes.length >> 2)
     this.arena = host.io.createBuffer(Math.max(ARENA_BYTES, limits.corkMaxBytes * 2))
   }
@@ -156,6 +162,11 @@ export class ContextState implements Core {
     return this.#wallClockMs
   }
 
+  /** What `subarray` does, in half its time: it is done for every message. */
+  viewReceived(start: number, stop: number): Buffer {
+    return Buffer.from(this.#rxMemory, this.#rxOffset + start, stop - start)
+  }
+
   randomFraction(): number {
     if (this.#entropyLeft === 0) {
       this.host.randomFill(new Uint8Array(this.#entropy.buffer))
@@ -176,14 +187,17 @@ export class ContextState implements Core {
   }
 
   scheduleFlush(connection: Connection): void {
-    this.flushList.push(connection)
+    this.flushList[this.flushCount++] = connection
   }
 
   /** Each connection written to, in order of first write; the arena is empty afterwards. */
   flushAll(): void {
     const { flushList } = this
-    for (let index = 0; index < flushList.length; index++) flushCork(this, flushList[index]!)
-    flushList.length = 0
+    for (let index = 0; index < this.flushCount; index++) {
+      flushCork(this, flushList[index]!)
+      flushList[index] = null
+    }
+    this.flushCount = 0
     this.arenaUsedBytes = 0
   }
 
@@ -244,7 +258,7 @@ export class ContextState implements Core {
 
   /** Is there progress to be made without readiness? (C14) */
   get hasPending(): boolean {
-    return this.pending.size > 0 || this.endList.length > 0 || this.flushList.length > 0
+    return this.pending.size > 0 || this.endList.length > 0 || this.flushCount > 0
   }
 
   /** Every connection, in ADD order; safe against changes while it is walked. */

@@ -24,7 +24,7 @@ export function destroyNow(core: ContextState): void {
       closeListener(core)
     }
   }
-  core.flushList.length = 0
+  core.flushCount = 0
   core.endList.length = 0
   core.pending.clear()
   core.host.io.freeBuffer(core.rx)

@@ -15,7 +15,7 @@ import { announceTimeout } from './timeout.js'
 
 export function unwind(core: ContextState): void {
   for (let round = 0; round < core.limits.unwindRounds; round++) {
-    if (core.flushList.length === 0 && core.endList.length === 0) break
+    if (core.flushCount === 0 && core.endList.length === 0) break
     core.flushAll()
     endScheduled(core)
   }

@@ -14,6 +14,8 @@ export abstract class PollEntry {
   readonly gen: number
   /** The mask the host was last told. */
   mask = 0
+  /** In the table: ADD was announced, DEL not yet. */
+  live = false
   /** Listed for the next settling. */
   touched = false
 
@@ -46,18 +48,21 @@ export class InterestTable<Entry extends PollEntry> {
   add(entry: Entry): void {
     const mask = entry.interest()
     this.entries.set(entry.fd, entry)
+    entry.live = true
     entry.mask = mask
     try {
       this.#tell('ADD', entry, mask, 0, mask)
     } catch (refusal) {
       this.entries.delete(entry.fd)
+      entry.live = false
       throw refusal
     }
   }
 
   /** Announces the end of an fd that is still open (C3). It is in no table any more when the host hears. */
   remove(entry: Entry): void {
-    if (this.entries.get(entry.fd) !== entry) return
+    if (!entry.live) return
+    entry.live = false
     this.entries.delete(entry.fd)
     const prev = entry.mask
     entry.mask = 0
@@ -78,7 +83,7 @@ export class InterestTable<Entry extends PollEntry> {
     this.#touched = []
     for (const entry of touched) {
       entry.touched = false
-      if (this.entries.get(entry.fd) === entry) this.#settleOne(entry)
+      if (entry.live) this.#settleOne(entry)
     }
   }
 

@@ -60,7 +60,7 @@ export function serviceFd(ctx: Context, pollfd: Pollfd | null): ServiceResult {
   } finally {
     leave(core, 'serviceFd', more ? 'more' : 'handled')
   }
-  if (core.table.entries.get(entry.fd) !== entry) return 'closed'
+  if (!entry.live) return 'closed'
   return more ? 'more' : 'handled'
 }
 

@@ -3,7 +3,7 @@
  * a careful program's usual ones, the same for yardstick and load. Knows nothing of measuring.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,10 +27,12 @@ export function buildPrograms() {
   mkdirSync(outDirectory, { recursive: true })
   for (const [name, sources] of Object.entries(programs)) {
     const files = sources.map((source) => join(benchDirectory, source))
+    const fresh = programPath(`${name}.${process.pid}`)
     const options = { stdio: ['ignore', 'inherit', 'inherit'] }
-    const result = spawnSync(compiler, [...flags, '-o', programPath(name), ...files], options)
+    const result = spawnSync(compiler, [...flags, '-o', fresh, ...files], options)
     if (result.error) throw new Error(`no C compiler: '${compiler}' does not start (set CC)`)
     if (result.status !== 0) throw new Error(`'${compiler}' could not compile ${name}`)
+    renameSync(fresh, programPath(name)) // a program that is running cannot be written over
   }
 }
 

@@ -94,7 +94,10 @@ async function profileWithPerf(kind, load, options) {
   const file = join(outDirectory, `perf-${process.pid}.data`)
   const log = join(outDirectory, `v8-${process.pid}.log`)
   const isNode = kind === 'ours' || kind === 'ws'
-  const server = await startServer(kind, isNode ? ['--perf-basic-prof', `--logfile=${log}`, '--no-logfile-per-isolate'] : [])
+  const server = await startServer(
+    kind,
+    isNode ? ['--perf-basic-prof', `--logfile=${log}`, '--no-logfile-per-isolate'] : [],
+  )
   try {
     const { seconds } = options
     const held = startLoad(server, { ...load, warmup: warmupSeconds, seconds, hold: true })

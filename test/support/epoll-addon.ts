@@ -25,12 +25,15 @@ function lacking(): string | undefined {
   }
 }
 
+let said = false
+
 /** First in a chapter that needs the compiled addon: where there is none, one line says so. */
 export function needsAddon(): void {
   before(function () {
     const reason = lacking()
     if (reason === undefined) return
-    console.log(`    left out: ${reason}`)
+    if (!said) console.log(`    left out: ${reason}`)
+    said = true
     this.skip()
   })
 }
@@ -122,7 +125,7 @@ export function runChild(
   })
 }
 
-/** Runs a script of this folder in a worker, which does not inherit the loader of .ts on Node 20. */
+/** Runs a script of this folder in a worker, which on Node 20 does not inherit tsx. */
 export function startWorker(script: string, args: readonly string[]): Worker {
   const file = new URL(script, import.meta.url).href
   const code = `import('tsx/esm/api').then(({ register }) => {

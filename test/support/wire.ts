@@ -72,27 +72,50 @@ export function wires(rows: Readonly<Record<string, Row>>): void {
 
 /** Runs a row every way. @throws AssertionError that names the way */
 export function runRow(row: Row): void {
-  const log: string[] = []
-  const errors: string[] = []
-  const ends: CloseInfo[] = []
-  const h = wireHarness(row, log, errors, ends)
-  let first: Buffer | undefined
-  for (const [way, pieces] of ways(row)) {
-    log.length = errors.length = ends.length = 0
+  runRows([row])
+}
+
+/** Many rows in one context: that of the first. */
+export function runRows(rows: readonly Row[]): void {
+  const bench = new Bench(rows[0]!)
+  for (const row of rows) bench.run(row)
+}
+
+/** A context that records, and the ways a row goes through it, a new connection each. */
+class Bench {
+  readonly #log: string[] = []
+  readonly #errors: string[] = []
+  readonly #ends: CloseInfo[] = []
+  readonly #harness: Harness
+
+  constructor(row: Row) {
+    this.#harness = wireHarness(row, this.#log, this.#errors, this.#ends)
+  }
+
+  run(row: Row): void {
+    let first: Buffer | undefined
+    for (const [way, pieces] of ways(row)) {
+      const sent = this.#runWay(row, way, pieces)
+      first ??= sent
+      assert.deepEqual(sent, first, `${way}: sent what it did not send for the whole`)
+    }
+  }
+
+  #runWay(row: Row, way: string, pieces: readonly Uint8Array[]): Buffer {
+    const h = this.#harness
     const peer = row.from === 'new' ? h.connect() : opened(h)
-    log.length = 0
+    this.#log.length = this.#errors.length = this.#ends.length = 0
     const answeredAfter = sendAll(h, peer, pieces)
     if (row.thenEnd === true) peer.end()
     h.run()
     const end = finishUp(h, peer)
     const sent = peer.take()
-    const outcome = { events: [...log], sent, end, close: ends[0], errors: [...errors] }
-    compare(way, row.expect, outcome)
+    const [close] = this.#ends
+    compare(way, row.expect, { events: [...this.#log], sent, end, close, errors: [...this.#errors] })
     if (row.expect.answeredAfter !== undefined && pieces.length === row.send.length)
       assert.equal(answeredAfter, row.expect.answeredAfter, `${way}: answered after`)
-    first ??= outcome.sent
-    assert.deepEqual(outcome.sent, first, `${way}: sent what it did not send for the whole`)
     if (end === 'open') dispose(h, peer)
+    return sent
   }
 }
 
