@@ -47,7 +47,8 @@ export interface FakePollerOptions {
 }
 
 /** Where a peer connects to: a context (its first listener), or a listener by fd, port or path. */
-export type ConnectTarget = Context | { readonly fd: number } | { readonly port: number } | { readonly path: string }
+export type ConnectTarget =
+  Context | { readonly fd: number } | { readonly port: number } | { readonly path: string }
 
 export interface RunOptions {
   /** Rounds after which a context that still has something to do is spinning. Default 10,000. */

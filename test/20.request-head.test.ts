@@ -135,9 +135,6 @@ describe('20 request head', () => {
 
   describe('a request that asks for no upgrade', () => {
     const plain = 'GET /page HTTP/1.1\r\nHost: a\r\n\r\n'
-    const events = ['http GET /page', 'http closed']
-    const log: string[] = []
-    void log
     wires({
       'goes to HTTP where the first protocol hears it': {
         from: 'new',
@@ -169,6 +166,5 @@ describe('20 request head', () => {
         expect: refused(500, { errors: ['ERR_EXTPOLL_HTTP_HEADER'] }),
       },
     })
-    void events
   })
 })

@@ -5,18 +5,10 @@
  * everywhere else.
  */
 import assert from 'node:assert/strict'
-import {
-  MisuseError,
-  ServerFrameDecoder,
-  encodeClientFrame,
-  fakePoller,
-} from '../integrations/fake-poller.js'
+import { MisuseError, fakePoller } from '../integrations/fake-poller.js'
 import type { FakePoller, FakePollerOptions, WsPeer } from '../integrations/fake-poller.js'
 import { Errno, POLLERR, POLLHUP, POLLIN, POLLOUT, WOULD_BLOCK } from '../src/index.js'
-import { TEXT, contextDestroy, createContext, defineProtocol, nextDeadline } from '../src/index.js'
-import { nextTimeout, pollFds, serviceFd, write } from '../src/index.js'
 import type { IoBuffer, PollChange } from '../src/index.js'
-import { harness } from './support/harness.js'
 
 const owner = {}
 let seq = 0
@@ -93,7 +85,10 @@ describe('51 the fake poller', () => {
       assert.equal(at(8080), 4)
       assert.equal(at(8080), -Errno.EADDRINUSE)
       assert.equal(io.listen({ address: '', port: 0, path: '/run/a', backlog: 1 }), 5)
-      assert.equal(io.listen({ address: '', port: 0, path: '/run/a', backlog: 1 }), -Errno.EADDRINUSE)
+      assert.equal(
+        io.listen({ address: '', port: 0, path: '/run/a', backlog: 1 }),
+        -Errno.EADDRINUSE,
+      )
       assert.equal(io.close(4, false), 0)
       assert.equal(at(8080), 4)
       assert.equal(io.localAddress(5).name, '/run/a')
@@ -173,7 +168,10 @@ describe('51 the fake poller', () => {
       peer.send('last')
       peer.reset()
       assert.equal(bench.poller.probe(fd), POLLIN | POLLOUT | POLLERR | POLLHUP)
-      assert.deepEqual([bench.recv(fd), bench.recv(fd), bench.recv(fd)], ['last', -Errno.ECONNRESET, 0])
+      assert.deepEqual(
+        [bench.recv(fd), bench.recv(fd), bench.recv(fd)],
+        ['last', -Errno.ECONNRESET, 0],
+      )
       assert.equal(bench.send(fd, 'x'), -Errno.EPIPE)
       assert.equal(bench.poller.probe(fd), POLLIN | POLLOUT | POLLHUP)
     })
@@ -194,7 +192,8 @@ describe('51 the fake poller', () => {
     it('show how the library closed', () => {
       const bench = new Bench()
       const [a, b, c] = [bench.connect(), bench.connect(), bench.connect()] as const
-      for (const { fd } of [a, b, c]) bench.poller.host.pollSet?.del(fd, POLLIN, change('DEL', fd, 0))
+      for (const { fd } of [a, b, c])
+        bench.poller.host.pollSet?.del(fd, POLLIN, change('DEL', fd, 0))
       bench.io.shutdown(a.fd)
       assert.deepEqual([a.peer.ended, a.peer.closed], [true, undefined])
       bench.io.close(a.fd, false)
@@ -326,7 +325,11 @@ describe('51 the fake poller', () => {
         io.freeBuffer(buffer)
         io.freeBuffer(buffer)
       },
-      'sendv of 65 pieces': ({ io }, fd) => io.sendv(fd, Array.from({ length: 65 }, () => one)),
+      'sendv of 65 pieces': ({ io }, fd) =>
+        io.sendv(
+          fd,
+          Array.from({ length: 65 }, () => one),
+        ),
       'sendv of nothing': ({ io }, fd) => io.sendv(fd, [Buffer.alloc(0)]),
     }
     for (const [name, act] of Object.entries(cases)) {
@@ -349,109 +352,6 @@ describe('51 the fake poller', () => {
       pollSet?.set(fd, POLLIN, change('SET', fd, POLLIN))
     })
   })
-
-  describe('as a host of contexts', () => {
-    const echo = defineProtocol({
-      name: 'echo',
-      handlers: { RECEIVE: (wsi, data) => void write(wsi, data, TEXT) },
-    })
-
-    it('serves until idle, level- and edge-triggered, with and without generations', () => {
-      for (const options of [{}, { edge: true }, { gens: false }, { edge: true, gens: false }]) {
-        const { open, run, poller } = harness({ protocols: [echo], poller: options })
-        const peers = [open(), open(), open()]
-        for (const peer of peers) peer.sendMessage('one').sendMessage('two')
-        run()
-        for (const peer of peers) assert.deepEqual(peer.messages(), ['one', 'two'])
-        assert.equal(poller.run([]), 0)
-      }
-    })
-
-    it('shares its counter of generations and serves each context its own (C5)', () => {
-      const poller = fakePoller()
-      const a = createContext({ host: poller.host, port: 0, protocols: [echo] })
-      const b = createContext({ host: poller.host, port: 0, protocols: [echo] })
-      const peers = [a, b, a, b].map((ctx) => poller.connectTo(ctx).upgrade())
-      poller.run(a)
-      assert.deepEqual(
-        peers.map((peer) => peer.response()?.status),
-        [101, undefined, 101, undefined],
-      )
-      poller.run([a, b])
-      const gens = [a, b].flatMap((ctx) => pollFds(ctx).map(({ gen }) => gen))
-      assert.equal(new Set(gens).size, 6)
-      const foreign = poller.connectTo(a)
-      const pollfds = poller.poll(a)
-      assert.deepEqual(
-        pollfds.map((pollfd) => serviceFd(b, pollfd)),
-        ['foreign'],
-      )
-      assert.equal(foreign.fd, -1)
-      for (const ctx of [a, b]) contextDestroy(ctx)
-      assert.deepEqual(poller.openFds, [])
-    })
-
-    it('drops what an earlier one of the batch ended', () => {
-      const ended: string[] = []
-      const { ctx, open, poller } = harness({
-        protocols: [
-          defineProtocol({
-            name: 'once',
-            handlers: {
-              RECEIVE() {
-                ended.push('received')
-                contextDestroy(ctx)
-              },
-            },
-          }),
-        ],
-      })
-      const peers = [open(), open()]
-      for (const peer of peers) peer.sendMessage('x')
-      poller.service(ctx)
-      assert.deepEqual(ended, ['received'])
-      assert.deepEqual(poller.openFds, [])
-    })
-
-    it('jumps from deadline to deadline', () => {
-      const { ctx, open, poller } = harness({ protocols: [echo], pingIntervalMs: 1000, idleTimeoutMs: 0 })
-      const peer = open()
-      const startMs = poller.clock.now
-      poller.runFor(ctx, 900)
-      assert.equal(poller.clock.now, startMs + 900)
-      assert.deepEqual(peer.frames(), [])
-      assert.equal(poller.announcedDeadlineMs, nextDeadline(ctx))
-      poller.runFor(ctx, 600)
-      assert.deepEqual(
-        peer.frames().map(({ opcode }) => opcode),
-        [9],
-      )
-      assert.equal(poller.clock.now, startMs + 1500)
-      poller.clock.advance(0.5)
-      assert.equal(poller.host.now(), startMs + 1500.5)
-    })
-
-    it('says what spins when it never becomes idle', () => {
-      const { ctx, connect, poller } = harness({ protocols: [echo] })
-      const peer = connect()
-      poller.run(ctx)
-      peer.send('GET')
-      peer.script.recv.push(...Array.from({ length: 20 }, () => WOULD_BLOCK))
-      assert.throws(() => poller.run(ctx, { maxSteps: 10 }), /busy after 10 rounds: fd 4 revents 1/)
-      poller.run(ctx)
-      assert.equal(nextTimeout(ctx) > 0, true)
-    })
-
-    it('gives the same entropy for the same seed', () => {
-      const bytes = (seed: number) => {
-        const into = new Uint8Array(16)
-        fakePoller({ seed }).host.randomFill(into)
-        return Buffer.from(into).toString('hex')
-      }
-      assert.equal(bytes(7), bytes(7))
-      assert.notEqual(bytes(7), bytes(8))
-    })
-  })
 })
 
 const one = Buffer.of(1)
@@ -466,98 +366,3 @@ function bind(bench: Bench) {
     send: (fd: number, text: string) => bench.send(fd, text),
   }
 }
-
-describe('51 the peer speaks WebSocket, strictly', () => {
-  const frame = (...bytes: number[]) => Buffer.from(bytes)
-
-  it('encodes the examples of RFC 6455 5.7', () => {
-    assert.equal(encodeClientFrame({ payload: 'Hello' }).toString('hex'), '818537fa213d7f9f4d5158')
-    assert.equal(
-      encodeClientFrame({ fin: false, payload: 'Hel', mask: false }).toString('hex'),
-      '010348656c',
-    )
-    const length = (size: number) =>
-      encodeClientFrame({ opcode: 2, payload: Buffer.alloc(size), mask: false })
-    assert.equal(length(125).toString('hex', 0, 2), '827d')
-    assert.equal(length(126).toString('hex', 0, 4), '827e007e')
-    assert.equal(length(65_535).toString('hex', 0, 4), '827effff')
-    assert.equal(length(65_536).toString('hex', 0, 10), '827f0000000000010000')
-  })
-
-  it('decodes at every border what was encoded', () => {
-    const bytes = Buffer.concat([
-      encodeClientFrame({ fin: false, payload: 'a', mask: false }),
-      encodeClientFrame({ opcode: 9, payload: 'ping', mask: false }),
-      encodeClientFrame({ opcode: 0, payload: 'x'.repeat(300), mask: false }),
-    ])
-    for (let border = 0; border <= bytes.length; border += 1) {
-      const decoder = new ServerFrameDecoder()
-      const frames = [
-        ...decoder.decode(bytes.subarray(0, border)),
-        ...decoder.decode(bytes.subarray(border)),
-      ]
-      assert.deepEqual(
-        frames.map(({ fin, opcode, payload }) => [fin, opcode, payload.length]),
-        [
-          [false, 1, 1],
-          [true, 9, 4],
-          [true, 0, 300],
-        ],
-      )
-      assert.equal(decoder.partialBytes, 0)
-    }
-  })
-
-  const refused: Readonly<Record<string, Buffer>> = {
-    'a masked frame': frame(0x81, 0x80, 0, 0, 0, 0),
-    'a reserved bit': frame(0xc1, 0),
-    'a reserved opcode': frame(0x83, 0),
-    'a reserved control opcode': frame(0x8b, 0),
-    'a length of 126 in two bytes': frame(0x82, 126, 0, 125),
-    'a length of 65,535 in eight bytes': frame(0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff),
-    'a fragmented ping': frame(0x09, 0),
-    'a ping of 126 bytes': Buffer.concat([frame(0x89, 126, 0, 126), Buffer.alloc(126)]),
-    'a continuation of nothing': frame(0x80, 0),
-    'a message inside another': frame(0x01, 0, 0x81, 0),
-    'half a close code': frame(0x88, 1, 3),
-    'close code 1005': frame(0x88, 2, 0x03, 0xed),
-    'close code 999': frame(0x88, 2, 0x03, 0xe7),
-    'a close reason that is not UTF-8': frame(0x88, 3, 0x03, 0xe8, 0xff),
-    'a frame after the close frame': frame(0x88, 0, 0x81, 0),
-  }
-  for (const [name, bytes] of Object.entries(refused)) {
-    it(`refuses ${name}`, () => {
-      assert.throws(() => new ServerFrameDecoder().decode(bytes))
-    })
-  }
-
-  it('refuses a handshake that proves nothing', () => {
-    const poller = fakePoller()
-    const fd = poller.host.io.listen({ address: '127.0.0.1', port: 0, backlog: 1 })
-    const peer = poller.connectTo({ fd })
-    peer.upgrade({ path: '/chat', protocols: ['a', 'b'], headers: { Origin: 'http://x', Host: undefined } })
-    const near = poller.host.io.accept(fd)
-    const buffer = poller.host.io.createBuffer(512)
-    const count = poller.host.io.recv(near, buffer, 0, 512)
-    const request = buffer.bytes.toString('latin1', 0, count)
-    assert.match(request, /^GET \/chat HTTP\/1\.1\r\n/)
-    assert.match(request, /Sec-WebSocket-Protocol: a, b\r\nOrigin: http:\/\/x\r\n\r\n$/)
-    assert.doesNotMatch(request, /Host:/)
-    assert.equal(peer.response(), undefined)
-    const answer = Buffer.from('HTTP/1.1 101 Switching\r\nSec-WebSocket-Accept: no\r\n\r\n')
-    poller.host.io.sendv(near, [answer])
-    assert.throws(() => peer.frames(), /Sec-WebSocket-Accept/)
-  })
-
-  it('joins fragments to messages, and leaves control frames where they are', () => {
-    const poller = fakePoller()
-    const fd = poller.host.io.listen({ address: '127.0.0.1', port: 0, backlog: 1 })
-    const peer = poller.connectTo({ fd }).upgrade()
-    const near = poller.host.io.accept(fd)
-    const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
-    const head = Buffer.from(`HTTP/1.1 101 ok\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
-    poller.host.io.sendv(near, [head, frame(0x01, 1, 0x61, 0x89, 0, 0x80, 1, 0x62, 0x82, 1, 7)])
-    assert.deepEqual(peer.messages(), ['ab', Buffer.of(7)])
-    assert.deepEqual(peer.frames(), [{ fin: true, opcode: 9, payload: Buffer.alloc(0) }])
-  })
-})

@@ -13,6 +13,8 @@ import type { EventActions } from './event-actions.js'
 
 /** Who comes when so many are asking already takes the place of the one that asks longest. */
 const MAX_CLIENTS = 8
+/** Who may wait to be accepted while the loop is busy; others are refused by the kernel. */
+const BACKLOG = 64
 const MAX_REQUEST_BYTES = 64
 const COMMAND = 'status'
 
@@ -38,7 +40,7 @@ export class ControlSocket {
     this.#status = status
     this.#folder = mkdtempSync(join(tmpdir(), 'extpoll-demo-'))
     this.path = join(this.#folder, 'control')
-    const where = { address: '', port: 0, path: this.path, backlog: MAX_CLIENTS }
+    const where = { address: '', port: 0, path: this.path, backlog: BACKLOG }
     this.#listenFd = socketIo.listen(where)
     if (this.#listenFd < 0) {
       rmdirSync(this.#folder)

@@ -33,13 +33,6 @@ static void end_of_environment(void* data) {
   release_buffers(addon);
 }
 
-// Hooks run newest first. Ours must run before those that the runtime adds for each external
-// ArrayBuffer, because they detach it, and then nobody could tell that it had been moved before.
-void watch_for_end(Addon* addon) {
-  napi_remove_env_cleanup_hook(addon->env, end_of_environment, addon);
-  napi_add_env_cleanup_hook(addon->env, end_of_environment, addon);
-}
-
 void export_function(napi_env env, napi_value exports, Addon* addon, const char* name,
                      napi_callback function) {
   napi_value value = nullptr;

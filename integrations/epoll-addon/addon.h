@@ -39,15 +39,15 @@ class FdTable {
 };
 
 // Memory given out once as an external ArrayBuffer. Two owners at most, the table below and the
-// ArrayBuffer, and the last of them frees it: neither freeBuffer, nor the garbage collector, nor a
-// transfer to another thread can leave the other side with freed memory. Touched by the thread of
-// the environment only.
+// ArrayBuffer, and the last of them gives it back: neither freeBuffer, nor the garbage collector,
+// nor a transfer to another thread can leave the other side with memory that is gone. Touched by
+// the thread of the environment only.
 struct Block {
   int refs = 1;
   uint8_t* data = nullptr;
   size_t size = 0;
-  napi_ref array_buffer = nullptr;  // weak: tells at the end whether the memory was moved away
-  size_t index = 0;                 // in Addon::shared
+  size_t mapped = 0;          // size in whole pages
+  bool stays_mapped = false;  // see array_buffer_gone
 };
 
 // One buffer id. Where the runtime refuses external memory, `managed` holds an ArrayBuffer of the
@@ -134,7 +134,6 @@ struct Addon {
   napi_env env;
   FdTable fds;
   SlotTable<BufferSlot> buffers;
-  std::vector<Block*> shared;  // whose ArrayBuffer is not yet reported gone
   SlotTable<PollerSlot> pollers;
   std::vector<UnixPath> unix_paths;
 };
@@ -240,7 +239,6 @@ bool span_arguments(const Args<N>& args, size_t index, Span* span) {
 }
 
 void release_buffers(Addon* addon);
-void watch_for_end(Addon* addon);  // addon.cc: keeps our cleanup hook the first to run
 
 // --- sockets.cc
 

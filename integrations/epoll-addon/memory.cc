@@ -2,8 +2,9 @@
 //
 // Knows no descriptor. Nobody here ever keeps a pointer into memory that JavaScript owns: what is
 // kept is ours, counted, and freed by whichever of the two owners lets go last.
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "addon.h"
 
@@ -15,27 +16,28 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "masking takes the low 
 
 static void drop(Block* block) {
   if (--block->refs != 0) return;
-  free(block->data);
+  if (!block->stays_mapped) munmap(block->data, block->mapped);
   delete block;
 }
 
-static void forget_shared(Addon* addon, Block* block) {
-  Block* last = addon->shared.back();
-  addon->shared[block->index] = last;
-  last->index = block->index;
-  addon->shared.pop_back();
+// True once the environment is ending: it refuses whatever might run JavaScript.
+static bool is_ending(napi_env env) {
+  napi_value value = nullptr;
+  bool same = false;
+  napi_get_undefined(env, &value);
+  return napi_strict_equals(env, value, value, &same) != napi_ok;
 }
 
-// The runtime says that nobody in JavaScript references the ArrayBuffer's memory any more. It says
-// so on our own thread, also where the memory was last referenced from another.
+// The runtime says that the ArrayBuffer is gone, on our own thread. While the environment lives
+// this means that nobody in JavaScript, on any thread, references the memory any more. When the
+// environment ends it is said of all, also of memory that JavaScript moved to a thread which
+// outlives us, and nothing tells the two apart. Then only the pages are given back: the addresses
+// stay valid for good and read as zeros.
 static void array_buffer_gone(napi_env env, void*, void* hint) {
   Block* block = static_cast<Block*>(hint);
-  if (block->array_buffer != nullptr) {
-    void* addon = nullptr;
-    napi_get_instance_data(env, &addon);
-    forget_shared(static_cast<Addon*>(addon), block);
-    napi_delete_reference(env, block->array_buffer);
-    block->array_buffer = nullptr;
+  if (is_ending(env)) {
+    madvise(block->data, block->mapped, MADV_DONTNEED);
+    block->stays_mapped = true;
   }
   drop(block);
 }
@@ -68,28 +70,25 @@ void throw_outside(napi_env env, const char* fn) {
 
 // An ArrayBuffer over memory of ours. False where the runtime has none to give or forbids it.
 static bool make_external(Addon* addon, size_t size, BufferSlot* slot, napi_value* result) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t mapped = (size + page - 1) / page * page;
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (memory == MAP_FAILED) return false;
   Block* block = new Block;
-  block->data = static_cast<uint8_t*>(calloc(size, 1));
+  block->data = static_cast<uint8_t*>(memory);
   block->size = size;
-  if (block->data == nullptr) {
-    delete block;
-    return false;
-  }
-  const napi_status status = napi_create_external_arraybuffer(addon->env, block->data, size,
-                                                              array_buffer_gone, block, result);
-  if (status != napi_ok) {
-    // Only this refusal promises that the finaliser never runs. After any other it may still run.
-    if (status != napi_no_external_buffers_allowed) ++block->refs;
+  block->mapped = mapped;
+  const napi_status status =
+      napi_create_external_arraybuffer(addon->env, memory, size, array_buffer_gone, block, result);
+  // Only the refusal promises that the finaliser never runs. After any other failure it may still.
+  if (status != napi_no_external_buffers_allowed) ++block->refs;
+  if (status == napi_ok) {
+    slot->block = block;
+  } else {
     drop(block);
-    return false;
   }
-  ++block->refs;
-  slot->block = block;
-  if (napi_create_reference(addon->env, *result, 0, &block->array_buffer) != napi_ok) return false;
-  block->index = addon->shared.size();
-  addon->shared.push_back(block);
-  watch_for_end(addon);
-  return true;
+  return status == napi_ok;
 }
 
 static bool make_managed(Addon* addon, size_t size, BufferSlot* slot, napi_value* result) {
@@ -168,24 +167,7 @@ static napi_value JS_mask(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// At the end of the environment. An ArrayBuffer that is gone or detached by now, while its memory
-// is not yet reported free, was moved, perhaps to another thread that outlives us. The runtime is
-// about to report it free all the same, so such a block keeps one reference for good.
-static void keep_moved_blocks(Addon* addon) {
-  napi_handle_scope scope = nullptr;
-  napi_open_handle_scope(addon->env, &scope);
-  for (Block* block : addon->shared) {
-    napi_value value = nullptr;
-    bool detached = true;
-    napi_get_reference_value(addon->env, block->array_buffer, &value);
-    if (value != nullptr) napi_is_detached_arraybuffer(addon->env, value, &detached);
-    if (detached) ++block->refs;
-  }
-  napi_close_handle_scope(addon->env, scope);
-}
-
 void release_buffers(Addon* addon) {
-  keep_moved_blocks(addon);
   addon->buffers.each([addon](BufferSlot* slot) { release(addon, slot); });
   addon->buffers.clear();
 }

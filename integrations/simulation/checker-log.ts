@@ -45,13 +45,7 @@ export class CallLog {
     return lines
   }
 
-  private put(
-    what: string,
-    ends: boolean,
-    subject: number,
-    detail: number,
-    result: unknown,
-  ): void {
+  private put(what: string, ends: boolean, subject: number, detail: number, result: unknown): void {
     const entry = this.entries[this.next % LENGTH]
     if (entry === undefined) return
     this.next += 1

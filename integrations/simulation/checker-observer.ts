@@ -4,21 +4,19 @@
  * Called by the wrappers (checker.ts, checker-io.ts) and by nobody else. Knows which step goes to
  * which rules; no rule is written here.
  */
-import {
-  Errno,
-  POLLERR,
-  POLLHUP,
-  POLLOUT,
-  POLL_MASK,
-  Reason,
-  WOULD_BLOCK,
-  WOULD_BLOCK_UNTIL_READABLE,
-  WOULD_BLOCK_UNTIL_WRITABLE,
-} from '../../src/index.js'
+import { Reason } from '../../src/index.js'
 import type { PollChange, Pollfd, Tap } from '../../src/index.js'
-import { FdFacts, Scene, Status } from './checker-facts.js'
-import type { ContextFacts, Frame } from './checker-facts.js'
+import {
+  applyAnswer,
+  applyCallback,
+  applyService,
+  beginService,
+  endService,
+} from './checker-calls.js'
+import { FdFacts, Status } from './checker-facts.js'
+import type { ContextFacts, Scene } from './checker-facts.js'
 import { CallLog, NONE } from './checker-log.js'
+import { applyResult, noteBudget } from './checker-results.js'
 import type { IoOp, Rule, Violation } from './checker-rule.js'
 
 type Stage = Exclude<keyof Rule, 'id' | 'sentence'>
@@ -236,16 +234,16 @@ export class Observer {
 
   private exit(context: ContextFacts, result: unknown): void {
     const { scene } = this
+    for (const facts of context.touched) noteBudget(scene, facts)
     for (const rule of this.at.exit) {
       const broken = rule.exit(scene, context, result)
       if (broken !== undefined) this.report(rule, broken)
     }
     for (const facts of context.touched) {
-      noteBudget(scene, facts)
       for (const rule of this.at.settled) {
-      const broken = rule.settled(scene, facts, result)
-      if (broken !== undefined) this.report(rule, broken)
-    }
+        const broken = rule.settled(scene, facts, result)
+        if (broken !== undefined) this.report(rule, broken)
+      }
     }
     if (context.destroyAsked) context.destroyed = true
     if (context.stillborn) context.destroyed = true
@@ -335,191 +333,4 @@ export class Observer {
 
 function having<S extends Stage>(rules: readonly Rule[], stage: S): readonly Having<S>[] {
   return rules.filter((rule): rule is Having<S> => rule[stage] !== undefined)
-}
-
-function beginService(scene: Scene, context: ContextFacts, pollfd: Pollfd | null): void {
-  context.pollfd = pollfd
-  if (pollfd === null) return
-  context.pollFd = pollfd.fd
-  context.revents = pollfd.revents
-  context.pollGen = pollfd.gen
-  const facts = scene.fds.get(pollfd.fd)
-  if (facts === undefined || facts.context !== context || facts.status !== Status.ANNOUNCED) {
-    context.ownership = 'foreign'
-  } else if (pollfd.gen !== undefined && pollfd.gen !== facts.gen) context.ownership = 'stale'
-  else {
-    context.ownership = 'mine'
-    context.serviced = facts
-    context.maskAtEntry = facts.mask
-    scene.touch(facts)
-  }
-}
-
-/** After the rules have looked at how the host calls. */
-function applyService(scene: Scene, context: ContextFacts): void {
-  scene.serviceNo += 1
-  if (context.ownership !== 'mine') countAfterDel(scene, context)
-  const { serviced: facts, revents, maskAtEntry } = context
-  if (facts === undefined) return
-  facts.lastServiceNo = scene.serviceNo
-  facts.hungerStrikes = 0
-  if (facts.batchNo === scene.batchNo) facts.servedInBatch += 1
-  if (maskAtEntry === 0) {
-    if (revents & (POLLERR | POLLHUP)) facts.errorsAtZero += 1
-    else facts.servicesAtZero += 1
-  }
-  const stray = revents & POLL_MASK & ~maskAtEntry
-  facts.strayServices = stray === 0 ? 0 : facts.strayServices + 1
-  facts.owedMore = false
-  scene.owed.delete(facts)
-}
-
-function countAfterDel(scene: Scene, { pollFd, pollGen }: ContextFacts): void {
-  const dead = scene.deadLife(pollFd, pollGen)
-  if (dead !== undefined) dead.servicesAfterDel += 1
-}
-
-function endService(scene: Scene, context: ContextFacts, facts: FdFacts, result: unknown): void {
-  const idle = scene.progress === context.progressAtEntry
-  facts.idleServices = idle ? facts.idleServices + 1 : 0
-  if (result !== 'more' || facts.status !== Status.ANNOUNCED) return
-  // What it does not wait for any more it will hear of when it waits again.
-  facts.owedBits = context.revents & facts.mask
-  if (facts.owedBits === 0) return
-  facts.owedMore = true
-  scene.owed.add(facts)
-}
-
-function applyAnswer(scene: Scene, frame: Frame, result: unknown): void {
-  const { call, arg, context } = frame
-  if (call === 'callbackOnWritableAllProtocol') {
-    for (const facts of context.live) if (facts.established) facts.wantsWritable = true
-    return
-  }
-  const facts = typeof arg === 'number' ? scene.fds.get(arg) : undefined
-  if (facts === undefined || facts.status !== Status.ANNOUNCED) return
-  scene.touch(facts)
-  switch (call) {
-    case 'write':
-      if ((result === 'ok' || result === 'backpressure') && facts.sends === frame.sendsBefore) {
-        facts.unflushed = true
-      }
-      break
-    case 'callbackOnWritable':
-      if (result !== false && result !== 'closed') facts.wantsWritable = true
-      break
-    case 'rxFlowControl':
-      facts.flowControlled = true
-      break
-    case 'close':
-      facts.closeAsked = true
-      break
-  }
-}
-
-function applyCallback(context: ContextFacts, reason: number, facts: FdFacts): void {
-  switch (reason) {
-    case Reason.ESTABLISHED:
-    case Reason.CLIENT_ESTABLISHED:
-      facts.established = true
-      break
-    case Reason.CLOSED:
-    case Reason.HTTP_CLOSED:
-    case Reason.CLIENT_CONNECTION_ERROR:
-      facts.ended = true
-      break
-    case Reason.RECEIVE:
-    case Reason.CLIENT_RECEIVE:
-      context.messages += 1
-      break
-    case Reason.BROADCAST:
-      context.broadcasts += 1
-      break
-    case Reason.SERVER_WRITEABLE:
-    case Reason.CLIENT_WRITEABLE:
-    case Reason.HTTP_WRITEABLE:
-      facts.wantsWritable = false
-      break
-  }
-}
-
-function applyResult(
-  scene: Scene,
-  op: IoOp,
-  facts: FdFacts,
-  wanted: number,
-  result: number,
-): void {
-  if (result !== WOULD_BLOCK) scene.progress += 1
-  switch (op) {
-    case 'recv':
-      return applyRecv(facts, wanted, result)
-    case 'send':
-    case 'sendv':
-      return applySend(facts, wanted, result)
-    case 'accept':
-      return applyAccept(facts, result)
-    case 'pending':
-      facts.pendingBytes = result
-      break
-    case 'socketError':
-      facts.connecting = false
-      if (result !== 0) facts.failed = true
-      break
-    case 'sendFile':
-      facts.sendsFile = true
-      facts.sends += 1
-      if (result > 0) facts.context.writtenBytes += result
-      break
-    case 'close':
-      facts.status = Status.CLOSED
-      break
-  }
-}
-
-function applyRecv(facts: FdFacts, wanted: number, result: number): void {
-  facts.recvs += 1
-  facts.recvFull = result === wanted
-  facts.recvWaitsWritable = result === WOULD_BLOCK_UNTIL_WRITABLE
-  if (result > 0) {
-    facts.context.readBytes += result
-    facts.pendingBytes = 0
-    facts.connecting = false
-  } else if (result === 0) {
-    facts.eof = true
-    facts.eofReads += 1
-  } else if (result === WOULD_BLOCK) facts.recvBlocks += 1
-  else if (!facts.recvWaitsWritable) facts.failed = true
-}
-
-function applySend(facts: FdFacts, wanted: number, result: number): void {
-  facts.sends += 1
-  facts.unflushed = false
-  facts.heldByBudget = false
-  facts.sendWaitsReadable = result === WOULD_BLOCK_UNTIL_READABLE
-  const blocks = result === WOULD_BLOCK || facts.sendWaitsReadable
-  facts.sendBlocked = blocks || (result >= 0 && result < wanted)
-  if (result > 0) {
-    facts.context.writtenBytes += result
-    facts.connecting = false
-  } else if (blocks) facts.sendBlocks += 1
-  else facts.failed = true
-}
-
-/** POLLOUT on, nothing refused, but the call had written enough: the rest waits for its turn (C13). */
-function noteBudget(scene: Scene, facts: FdFacts): void {
-  const spent = facts.context.writtenBytes >= scene.limits.txBudgetBytes / 2
-  if (spent && !facts.sendBlocked && facts.mask & POLLOUT) facts.heldByBudget = true
-}
-
-const LACKS: readonly number[] = [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM]
-
-function applyAccept(facts: FdFacts, result: number): void {
-  facts.recvs += 1
-  if (LACKS.includes(-result)) facts.acceptFault = true
-  facts.recvFull = result >= 0
-  if (result >= 0) {
-    facts.accepts += 1
-    facts.context.accepts += 1
-  } else if (result === WOULD_BLOCK) facts.recvBlocks += 1
 }

@@ -57,6 +57,11 @@ export interface Rule {
   wait?(scene: Scene, batch: readonly Pollfd[]): Broken
 }
 
+/** What a call answered, for people. */
+export function quoted(result: unknown): string {
+  return typeof result === 'string' ? `'${result}'` : typeof result
+}
+
 /** What was broken, where, and what led there. */
 export interface Violation {
   /** The rule's id in the contract, `C3` or `H6`. */
@@ -72,5 +77,10 @@ export interface Violation {
 /** A violation for people. */
 export function formatViolation(violation: Violation): string {
   const { rule, sentence, detail, calls } = violation
-  return [`${rule}: ${sentence}`, `seen: ${detail}`, 'the last calls:', ...calls.map((c) => `  ${c}`)].join('\n')
+  return [
+    `${rule}: ${sentence}`,
+    `seen: ${detail}`,
+    'the last calls:',
+    ...calls.map((c) => `  ${c}`),
+  ].join('\n')
 }

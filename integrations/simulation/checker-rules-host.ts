@@ -34,7 +34,7 @@ export const hostRules: readonly Rule[] = [
       const frame = scene.frame
       if (frame === undefined || frame.context.nowReads > 0) return undefined
       const { promisedMs } = frame.context
-      if (promisedMs === null || nowMs <= promisedMs + scene.limits.lateMs) return undefined
+      if (promisedMs === null || !(nowMs > promisedMs + scene.limits.lateMs)) return undefined
       return `it is ${nowMs}, and the deadline was ${promisedMs}`
     },
   },
@@ -45,7 +45,8 @@ export const hostRules: readonly Rule[] = [
       if (!scene.limits.edge || scene.owed.size === 0) return undefined
       const again = new Set(batch.map(({ fd }) => fd))
       for (const { fd, mask, owedBits } of scene.owed) {
-        if (mask & owedBits && !again.has(fd)) return `fd ${fd} answered 'more', and the host waited without it`
+        if (mask & owedBits && !again.has(fd))
+          return `fd ${fd} answered 'more', and the host waited without it`
       }
       return undefined
     },
@@ -54,7 +55,8 @@ export const hostRules: readonly Rule[] = [
       if (scene.serviceNo % LOOK_EVERY !== 0) return undefined
       for (const { fd, lastServiceNo, mask, owedBits } of scene.owed) {
         const since = scene.serviceNo - lastServiceNo
-        if (mask & owedBits && since >= scene.limits.starveCalls) return `fd ${fd} answered 'more' ${since} services ago`
+        if (mask & owedBits && since >= scene.limits.starveCalls)
+          return `fd ${fd} answered 'more' ${since} services ago`
       }
       return undefined
     },
@@ -78,12 +80,16 @@ export const hostRules: readonly Rule[] = [
     id: 'H6',
     sentence: 'The host skips or repeats entries while iterating.',
     wait(scene, batch) {
-      const skipped = scene.batchAborted ? undefined : scene.batch.find((facts) => isSkipped(scene, facts))
-      if (skipped !== undefined) return `fd ${skipped.fd} was ready in the round before, and not serviced`
+      const skipped = scene.batchAborted
+        ? undefined
+        : scene.batch.find((facts) => isSkipped(scene, facts))
+      if (skipped !== undefined)
+        return `fd ${skipped.fd} was ready in the round before, and not serviced`
       return twice(batch)
     },
     service(scene, { serviced: facts }) {
-      if (facts === undefined || scene.batchNo === 0 || facts.batchNo !== scene.batchNo) return undefined
+      if (facts === undefined || scene.batchNo === 0 || facts.batchNo !== scene.batchNo)
+        return undefined
       if (facts.servedInBatch === 0 || facts.owedMore) return undefined
       return `fd ${facts.fd} is serviced again in one round`
     },
@@ -101,7 +107,8 @@ export const hostRules: readonly Rule[] = [
     sentence: 'The host touches an fd after DEL.',
     wait(scene, batch) {
       for (const { fd, gen } of batch) {
-        if (scene.deadLife(fd, gen) !== undefined) return `it still waited for fd ${fd}, gen ${String(gen)}`
+        if (scene.deadLife(fd, gen) !== undefined)
+          return `it still waited for fd ${fd}, gen ${String(gen)}`
       }
       return undefined
     },

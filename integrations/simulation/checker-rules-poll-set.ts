@@ -5,6 +5,7 @@ import { POLLOUT, POLL_MASK, Reason, formatEvents } from '../../src/index.js'
 import type { PollChange } from '../../src/index.js'
 import { Status } from './checker-facts.js'
 import type { FdFacts } from './checker-facts.js'
+import { quoted } from './checker-rule.js'
 import type { Broken, IoOp, Rule } from './checker-rule.js'
 
 const MOVES_BYTES: readonly IoOp[] = ['recv', 'send', 'sendv', 'sendFile', 'accept']
@@ -43,7 +44,8 @@ export const pollSetRules: readonly Rule[] = [
   },
   {
     id: 'C2',
-    sentence: 'Real changes only: SET bits are off before, CLEAR bits on, and prev is the last next.',
+    sentence:
+      'Real changes only: SET bits are off before, CLEAR bits on, and prev is the last next.',
     announce: (_scene, facts, change, events) => brokenChange(facts, change, events),
   },
   {
@@ -60,7 +62,9 @@ export const pollSetRules: readonly Rule[] = [
     sentence: 'The end of a connection is: flush, DEL, close, CLOSED.',
     callback(_scene, _context, reason, facts) {
       if (reason !== Reason.CLOSED || facts === undefined) return undefined
-      return facts.status === Status.CLOSED ? undefined : `CLOSED of fd ${facts.fd} before its close`
+      return facts.status === Status.CLOSED
+        ? undefined
+        : `CLOSED of fd ${facts.fd} before its close`
     },
   },
   {
@@ -90,14 +94,16 @@ export const pollSetRules: readonly Rule[] = [
     exit(_scene, context, result) {
       if (context.pollfd === null || result === undefined) return undefined
       if ((result === 'stale') === (context.ownership === 'stale')) return undefined
-      return `'${String(result)}' for fd ${context.pollFd}, gen ${String(context.pollGen)}`
+      return `${quoted(result)} for fd ${context.pollFd}, gen ${String(context.pollGen)}`
     },
   },
   {
     id: 'C6',
     sentence: 'Announcements happen only inside a call into the context.',
     announce(scene, _facts, { op, fd, context }) {
-      return scene.contextOf(context).depth > 0 ? undefined : `${op} of fd ${fd} outside of any call`
+      return scene.contextOf(context).depth > 0
+        ? undefined
+        : `${op} of fd ${fd} outside of any call`
     },
     timeout: (_scene, context) =>
       context !== undefined && context.depth > 0 ? undefined : 'SET_TIMEOUT outside of any call',
@@ -123,12 +129,16 @@ export const pollSetRules: readonly Rule[] = [
     sentence: 'SET and CLEAR come last: after every flush, end and callback of the outermost call.',
     announce(scene, _facts, { op, fd, context }) {
       if (op === 'SET' || op === 'CLEAR') return undefined
-      return scene.contextOf(context).settling ? `${op} of fd ${fd} after a SET or CLEAR` : undefined
+      return scene.contextOf(context).settling
+        ? `${op} of fd ${fd} after a SET or CLEAR`
+        : undefined
     },
     io: (_scene, op, fd, facts) =>
       facts?.context.settling === true ? `${op} on fd ${fd} after a SET or CLEAR` : undefined,
     callback: (_scene, context, reason, facts) =>
-      context.settling ? `callback ${reason} of fd ${String(facts?.fd)} after a SET or CLEAR` : undefined,
+      context.settling
+        ? `callback ${reason} of fd ${String(facts?.fd)} after a SET or CLEAR`
+        : undefined,
   },
   {
     id: 'C7',
@@ -156,7 +166,7 @@ export const pollSetRules: readonly Rule[] = [
     sentence: 'serviceFd is refused inside a call into the same context.',
     leave(_scene, { call, outermost }, result) {
       if (call !== 'serviceFd' || outermost || result === undefined) return undefined
-      return `a nested serviceFd answered '${String(result)}'`
+      return `a nested serviceFd answered ${quoted(result)}`
     },
   },
   {
@@ -164,14 +174,16 @@ export const pollSetRules: readonly Rule[] = [
     sentence: 'From an announcement, calls that could change the context throw and change nothing.',
     leave(_scene, { call, inAnnouncement }, result) {
       if (!inAnnouncement || result === undefined || QUERIES.has(call)) return undefined
-      return `${call} from an announcement answered '${String(result)}'`
+      return `${call} from an announcement answered ${quoted(result)}`
     },
   },
   {
     id: 'C8',
     sentence: 'Nothing recurses: while an announcement is heard, nothing else happens.',
     announce: (scene, _facts, { op, fd, context }) =>
-      scene.contextOf(context).announcing > 0 ? `${op} of fd ${fd} inside an announcement` : undefined,
+      scene.contextOf(context).announcing > 0
+        ? `${op} of fd ${fd} inside an announcement`
+        : undefined,
     io: (_scene, op, fd, facts) =>
       facts !== undefined && facts.context.announcing > 0
         ? `${op} on fd ${fd} inside an announcement`

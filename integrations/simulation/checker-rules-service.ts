@@ -4,6 +4,7 @@
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, Reason, formatEvents } from '../../src/index.js'
 import { Status } from './checker-facts.js'
 import type { ContextFacts, FdFacts, Scene } from './checker-facts.js'
+import { quoted } from './checker-rule.js'
 import type { Broken, IoOp, Rule } from './checker-rule.js'
 
 /** Services without any effect before a rule says that it spins; more where the truth is unknown. */
@@ -23,7 +24,7 @@ export const serviceRules: readonly Rule[] = [
     exit(_scene, context, result) {
       if (context.pollfd === null || result === undefined) return undefined
       if ((result === 'foreign') === (context.ownership === 'foreign')) return undefined
-      return `'${String(result)}' for fd ${context.pollFd}`
+      return `${quoted(result)} for fd ${context.pollFd}`
     },
   },
   {
@@ -31,7 +32,8 @@ export const serviceRules: readonly Rule[] = [
     sentence: 'The library does not change the pollfd.',
     exit(_scene, { pollfd, pollFd, revents, pollGen }) {
       if (pollfd === null) return undefined
-      if (pollfd.fd === pollFd && pollfd.revents === revents && pollfd.gen === pollGen) return undefined
+      if (pollfd.fd === pollFd && pollfd.revents === revents && pollfd.gen === pollGen)
+        return undefined
       return `fd ${pollFd}, revents ${revents} became fd ${pollfd.fd}, revents ${pollfd.revents}`
     },
   },
@@ -61,14 +63,16 @@ export const serviceRules: readonly Rule[] = [
     id: 'C14',
     sentence: 'Where progress is possible without a new kernel event, nextTimeout is 0.',
     settled(scene, { status, pendingBytes, mask, context, fd }) {
-      if (status !== Status.ANNOUNCED || pendingBytes <= 0 || (mask & POLLIN) === 0) return undefined
+      if (status !== Status.ANNOUNCED || pendingBytes <= 0 || (mask & POLLIN) === 0)
+        return undefined
       const timeoutMs = scene.ask.timeout(context.handle)
       return timeoutMs === 0 ? undefined : `${pendingBytes} bytes pend above fd ${fd}`
     },
   },
   {
     id: 'C15',
-    sentence: 'POLLOUT is on exactly while bytes are queued, a writable callback is due, or a connect is under way.',
+    sentence:
+      'POLLOUT is on exactly while bytes are queued, a writable callback is due, or a connect is under way.',
     settled: (_scene, facts) => brokenWriteInterest(facts),
   },
   {
@@ -76,7 +80,9 @@ export const serviceRules: readonly Rule[] = [
     sentence: 'POLLIN is on exactly while the library would read.',
     settled(_scene, { status, eof, mask, sendBlocked, sendWaitsReadable, fd }) {
       if (status !== Status.ANNOUNCED || !eof || (mask & POLLIN) === 0) return undefined
-      return sendBlocked && sendWaitsReadable ? undefined : `POLLIN is on after the end of file of fd ${fd}`
+      return sendBlocked && sendWaitsReadable
+        ? undefined
+        : `POLLIN is on after the end of file of fd ${fd}`
     },
     exit(scene, context) {
       const { serviced, revents } = context
@@ -94,7 +100,8 @@ export const serviceRules: readonly Rule[] = [
       const { context } = facts
       const { revents, maskAtEntry, serviced, callbacks } = context
       if (serviced !== facts || callbacks > 0 || facts.recvs > 0 || facts.eof) return undefined
-      if ((revents & maskAtEntry & POLLIN) === 0 || (revents & (POLLERR | POLLHUP)) === 0) return undefined
+      if ((revents & maskAtEntry & POLLIN) === 0 || (revents & (POLLERR | POLLHUP)) === 0)
+        return undefined
       return `fd ${fd} with ${formatEvents(revents)} was closed unread`
     },
   },
@@ -217,11 +224,7 @@ function brokenWriteInterest(facts: FdFacts): Broken {
   return `POLLOUT of fd ${fd} is on with nothing to wait for`
 }
 
-const ENDS: readonly number[] = [
-  Reason.CLOSED,
-  Reason.HTTP_CLOSED,
-  Reason.CLIENT_CONNECTION_ERROR,
-]
+const ENDS: readonly number[] = [Reason.CLOSED, Reason.HTTP_CLOSED, Reason.CLIENT_CONNECTION_ERROR]
 const STARTS: readonly number[] = [Reason.ESTABLISHED, Reason.CLIENT_ESTABLISHED]
 const IN_LIFE: readonly number[] = [
   Reason.RECEIVE,

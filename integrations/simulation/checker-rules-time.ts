@@ -19,7 +19,8 @@ export const timeRules: readonly Rule[] = [
   },
   {
     id: 'C21',
-    sentence: 'SET_TIMEOUT only when the earliest deadline came nearer, or the last one passed or vanished.',
+    sentence:
+      'SET_TIMEOUT only when the earliest deadline came nearer, or the last one passed or vanished.',
     timeout: (scene, context, timeoutMs, deadlineMs) =>
       context === undefined ? undefined : brokenTimeout(scene, context, timeoutMs, deadlineMs),
     exit(scene, context) {
@@ -33,12 +34,13 @@ export const timeRules: readonly Rule[] = [
   },
   {
     id: 'C22',
-    sentence: "After serviceFd(ctx, null), nextTimeout at the same now is not 0 unless it answered 'more'.",
+    sentence:
+      "After serviceFd(ctx, null), nextTimeout at the same now is not 0 unless it answered 'more'.",
     exit(scene, context, result) {
       if (context.call !== 'serviceFd' || context.pollfd !== null) return undefined
       if (result === 'more' || result === undefined || context.destroyed) return undefined
       const timeoutMs = scene.ask.timeout(context.handle)
-      return timeoutMs === 0 ? `'${String(result)}', and nextTimeout is 0` : undefined
+      return timeoutMs === 0 ? "nextTimeout is 0, and the answer was not 'more'" : undefined
     },
   },
   {
@@ -64,7 +66,8 @@ export const timeRules: readonly Rule[] = [
       }
       const { ending } = context
       if (ending === undefined) return undefined
-      if (ending.status !== Status.CLOSED) return `DEL of fd ${fd} before the close of fd ${ending.fd}`
+      if (ending.status !== Status.CLOSED)
+        return `DEL of fd ${fd} before the close of fd ${ending.fd}`
       const told = !ending.established || ending.ended
       return told ? undefined : `DEL of fd ${fd} before CLOSED of fd ${ending.fd}`
     },

@@ -6,7 +6,15 @@
  * Source: src/CONTRACT.md.
  */
 import { limits, nextDeadline, nextTimeout } from '../../src/index.js'
-import type { Context, ContextEvents, Host, PollChange, PollSet, Pollfd, Tap } from '../../src/index.js'
+import type {
+  Context,
+  ContextEvents,
+  Host,
+  PollChange,
+  PollSet,
+  Pollfd,
+  Tap,
+} from '../../src/index.js'
 import { Scene } from './checker-facts.js'
 import { CheckedIo } from './checker-io.js'
 import { Observer } from './checker-observer.js'

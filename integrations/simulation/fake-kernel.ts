@@ -168,7 +168,8 @@ export class FakeKernel implements SocketIo {
     this.counts.sendv += 1
     const socket = this.socket('sendv', fd)
     if (parts.length > MAX_PARTS) return this.misuse(`sendv(${fd}): ${parts.length} parts`)
-    if (parts.every((part) => part.length === 0)) return this.misuse(`sendv(${fd}): nothing to send`)
+    if (parts.every((part) => part.length === 0))
+      return this.misuse(`sendv(${fd}): nothing to send`)
     return socket.send(parts)
   }
 
@@ -236,7 +237,8 @@ export class FakeKernel implements SocketIo {
   private checkRange(call: string, buffer: IoBuffer, offset: number, length: number): void {
     const known = this.buffers.get(buffer.id)
     if (known === undefined) this.misuse(`${call}: buffer ${buffer.id} was freed`)
-    if (known.bytes !== buffer.bytes) this.misuse(`${call}: buffer ${buffer.id} is not of this seam`)
+    if (known.bytes !== buffer.bytes)
+      this.misuse(`${call}: buffer ${buffer.id} is not of this seam`)
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
     if (!whole || offset < 0 || length <= 0 || offset + length > buffer.bytes.length) {
       this.misuse(`${call}: ${length} bytes at ${offset} of a buffer of ${buffer.bytes.length}`)

@@ -68,7 +68,8 @@ export class ServerFrameDecoder {
     if (rest.length < head) return undefined
     const size =
       short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
-    if (size < (short === 126 ? 126 : short === 127 ? 65_536 : 0)) refuse('length not minimal (5.2)')
+    if (size < (short === 126 ? 126 : short === 127 ? 65_536 : 0))
+      refuse('length not minimal (5.2)')
     if (rest.length < head + size) return undefined
     const payload = Buffer.from(rest.subarray(head, head + size))
     const frame = { fin: first >= 0x80, opcode: first & 0x0f, payload }

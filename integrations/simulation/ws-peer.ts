@@ -5,7 +5,6 @@
  * Source: RFC 6455 sections 1.3, 4.1, 5.
  */
 import { createHash } from 'node:crypto'
-import type { Endpoint } from './endpoint.js'
 import { ServerFrameDecoder, encodeClientFrame, strictText } from './frame-codec.js'
 import type { Frame, FrameToSend } from './frame-codec.js'
 import { Peer } from './peer.js'
@@ -39,10 +38,6 @@ export class WsPeer extends Peer {
   private key = EXAMPLE_KEY
   private readonly pieces: Buffer[] = []
   private pieceOpcode = 0
-
-  constructor(far: Endpoint) {
-    super(far)
-  }
 
   /** Sends the opening handshake. */
   upgrade(options: UpgradeOptions = {}): this {
@@ -119,8 +114,11 @@ export class WsPeer extends Peer {
   private receive(): void {
     const response = this.response()
     if (response === undefined) return
-    if (response.status !== 101) throw new Error(`not upgraded: ${response.status} ${response.statusText}`)
-    const accept = createHash('sha1').update(this.key + ACCEPT_GUID).digest('base64')
+    if (response.status !== 101)
+      throw new Error(`not upgraded: ${response.status} ${response.statusText}`)
+    const accept = createHash('sha1')
+      .update(this.key + ACCEPT_GUID)
+      .digest('base64')
     if (response.headers.get('sec-websocket-accept') !== accept) {
       throw new Error(`Sec-WebSocket-Accept is not ${accept} (4.2.2)`)
     }

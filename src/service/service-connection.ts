@@ -78,6 +78,7 @@ export function consumeHeld(core: ContextState, connection: Connection): void {
 
 /** Consumes the receive buffer up to `end`; the states may change on the way. */
 function consume(core: ContextState, connection: Connection, laidOut: number, end: number): void {
+  const waited = connection.held !== null
   let at = 0
   for (;;) {
     const { state } = connection
@@ -87,8 +88,8 @@ function consume(core: ContextState, connection: Connection, laidOut: number, en
     if (connection.state === state) break
   }
   keepUnconsumed(core, connection, laidOut, at, end)
+  if (waited || connection.held !== null) core.touch(connection)
   if (connection.held === null) return
-  core.touch(connection)
   // Stopped by the budget, not for want of bytes: there is more to do without any readiness (C14).
   if (core.budget.messages <= 0 && connection.exchanges && !connection.blocked) core.schedulePending(connection)
 }

@@ -108,7 +108,10 @@ const modes: Record<string, () => Promise<void> | void> = {
       const [moved] = (await once(worker, 'message')) as [ArrayBuffer | null]
       await worker.terminate()
       churn()
-      if (moved) assert.equal(Buffer.from(moved).equals(Buffer.alloc(SIZE, 5)), true)
+      if (!moved) continue
+      const bytes = Buffer.from(moved)
+      assert.ok([0, 5].some((byte) => bytes.equals(Buffer.alloc(SIZE, byte))))
+      bytes.fill(9)
     }
   },
 

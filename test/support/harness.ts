@@ -25,17 +25,20 @@ export interface Harness {
   readonly poller: FakePoller
   readonly checker: CheckedHost
   /** A new connection in the listener's queue. */
-  connect(): WsPeer
+  readonly connect: () => WsPeer
   /** A new connection that went through the opening handshake. @throws Error where it was refused */
-  open(options?: UpgradeOptions): WsPeer
+  readonly open: (options?: UpgradeOptions) => WsPeer
   /** Rounds until the context has nothing more to do now. */
-  run(): void
+  readonly run: () => void
 }
 
 /** One context with a listener on a fake poller of its own; the checker is on. */
 export function harness(options: HarnessOptions): Harness {
   const { poller: pollerOptions, checker: checkerOptions, ...rest } = options
-  const poller = pollerOptions !== undefined && 'clock' in pollerOptions ? pollerOptions : fakePoller(pollerOptions)
+  const poller =
+    pollerOptions !== undefined && 'clock' in pollerOptions
+      ? pollerOptions
+      : fakePoller(pollerOptions)
   const checker = checkedHost(poller, { ...budgetsOf(rest), ...checkerOptions })
   const ctx = createContext({ port: 0, ...rest, host: checker })
   const connect = (): WsPeer => poller.connectTo(ctx)
@@ -48,7 +51,8 @@ export function harness(options: HarnessOptions): Harness {
       const peer = connect().upgrade(upgrade)
       poller.run(ctx)
       const response = peer.response()
-      if (response?.status !== 101) throw new Error(`not upgraded: ${response?.status ?? 'no answer'}`)
+      if (response?.status !== 101)
+        throw new Error(`not upgraded: ${response?.status ?? 'no answer'}`)
       return peer
     },
     run: () => void poller.run(ctx),

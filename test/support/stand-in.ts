@@ -116,7 +116,7 @@ export class StandIn {
   }
 
   /** An announcement: the right one, with what is to be wrong replaced. */
-  announce(op: PollChange['op'], fd: number, bits: number, wrong: Partial<PollChange> = {}): void {
+  announce(op: PollChange['op'], fd: number, bits: number, wrong: Partial<PollChange> = {}): this {
     const before = this.masks.get(fd)
     const gen = wrong.gen ?? (op === 'ADD' ? (this.checker.nextGen?.() ?? 0) : (before?.gen ?? 0))
     const prev = op === 'ADD' ? 0 : (before?.mask ?? 0)
@@ -128,14 +128,15 @@ export class StandIn {
     else this.masks.set(fd, { gen, mask: change.next })
     const method = { ADD: 'add', DEL: 'del', SET: 'set', CLEAR: 'clear' } as const
     this.checker.pollSet?.[method[op]](fd, change.bits, change)
+    return this
   }
 
-  add(fd: number, events = POLLIN, wrong: Partial<PollChange> = {}): void {
-    this.announce('ADD', fd, events, wrong)
+  add(fd: number, events = POLLIN, wrong: Partial<PollChange> = {}): this {
+    return this.announce('ADD', fd, events, wrong)
   }
 
-  del(fd: number, wrong: Partial<PollChange> = {}): void {
-    this.announce('DEL', fd, this.masks.get(fd)?.mask ?? 0, wrong)
+  del(fd: number, wrong: Partial<PollChange> = {}): this {
+    return this.announce('DEL', fd, this.masks.get(fd)?.mask ?? 0, wrong)
   }
 
   recv(fd: number, result: number, length = 64): number {
@@ -153,10 +154,16 @@ export class StandIn {
     return this.io.accept(listenFd)
   }
 
-  callback(reason: number, fd: number, data?: unknown, body: () => void = () => undefined): void {
+  callback(
+    reason: number,
+    fd: number,
+    data?: unknown,
+    body: () => unknown = () => undefined,
+  ): this {
     this.checker.tap?.callback(reason, fd, data, this)
     body()
     this.checker.tap?.returned(reason, fd, data, this)
+    return this
   }
 
   /** A listener with fd 3. */
@@ -185,9 +192,9 @@ export class StandIn {
   }
 
   /** The right end of a connection, inside a call. */
-  end(fd: number): void {
+  end(fd: number): this {
     this.del(fd)
     this.io.close(fd, false)
-    this.callback(Reason.CLOSED, fd)
+    return this.callback(Reason.CLOSED, fd)
   }
 }

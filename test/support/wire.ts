@@ -205,13 +205,24 @@ function compare(way: string, expected: Expected, outcome: Outcome): void {
 function compareAnswer(way: string, { status, headers, body }: Expected, answer: string): void {
   assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} [^]*\r\n\r\n`), `${way}: status`)
   const headEnd = answer.indexOf('\r\n\r\n') + 4
-  const head = answer.slice(0, headEnd).toLowerCase()
+  const fields = fieldsOf(answer.slice(0, headEnd))
   for (const [name, value] of Object.entries(headers ?? {}))
-    assert.ok(head.includes(`\r\n${name}: ${value}\r\n`.toLowerCase()), `${way}: ${name} in ${head}`)
+    assert.equal(fields.get(name), value, `${way}: ${name}`)
   if (status !== 101) {
-    const length = /\r\ncontent-length: (\d+)\r\n/.exec(head)?.[1]
-    assert.equal(Number(length), answer.length - headEnd, `${way}: Content-Length`)
-    assert.ok(head.includes('\r\nconnection: close\r\n'), `${way}: Connection`)
+    assert.equal(Number(fields.get('content-length')), answer.length - headEnd, `${way}: Content-Length`)
+    assert.equal(fields.get('connection'), 'close', `${way}: Connection`)
   }
   if (body !== undefined) assert.ok(answer.slice(headEnd).includes(body), `${way}: body`)
+}
+
+/** Names in lower case; a field that comes twice is a fault of the answer. */
+function fieldsOf(head: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (const line of head.trimEnd().split('\r\n').slice(1)) {
+    const colon = line.indexOf(': ')
+    const name = line.slice(0, colon).toLowerCase()
+    assert.ok(colon > 0 && !fields.has(name), `one field, once: ${line}`)
+    fields.set(name, line.slice(colon + 2))
+  }
+  return fields
 }
