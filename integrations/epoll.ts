@@ -14,6 +14,7 @@ import type { Context, Host, PollSet } from '../src/index.js'
 import { addon } from './epoll-addon/binding.js'
 import { Poller } from './epoll/poller.js'
 import type { PollerOptions } from './epoll/poller.js'
+import { dropPrivileges } from './epoll/privileges.js'
 import { loopOf } from './epoll/service-loop.js'
 import { socketIo } from './epoll/socket-io.js'
 
@@ -75,6 +76,7 @@ export function rawHost(): Host {
       randomFillSync(bytes)
     },
     hostname,
+    dropPrivileges,
   }
 }
 

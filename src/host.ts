@@ -39,6 +39,12 @@ export interface Host {
   randomFill(bytes: Uint8Array): void
   /** This machine's name, without asking a resolver. */
   hostname(): string
+  /**
+   * Gives up the process's rights for good: supplementary groups, gid, uid, and shows that they
+   * cannot be had back. Main thread only. Absent: `gid` and `uid` of createContext are refused.
+   * @throws where anything of that failed
+   */
+  dropPrivileges?(ids: { readonly gid?: number; readonly uid?: number }): void
   /** Hears everything and changes nothing: the checker and the recorder listen here. */
   readonly tap?: Tap
 }

@@ -48,6 +48,8 @@ export type { UpgradeRequest } from './wire/handshake.js'
 export type { RequestHead } from './wire/request-head.js'
 
 export { batch, BINARY, CONTINUATION, NO_FIN, PING, PONG, TEXT, write, type WriteResult } from './commands/write.js'
+export { broadcast, prepareFrame, writePrepared } from './commands/broadcast.js'
+export type { PreparedFrame } from './wire/prepared-frame.js'
 export { callbackOnWritable, callbackOnWritableAllProtocol, rxFlowControl } from './commands/flow.js'
 export { close, closeAll, hangup, hangupOnClient, stopListening } from './commands/close.js'
 export { answerHandshake, httpRespond, type HttpAnswer } from './commands/http-respond.js'

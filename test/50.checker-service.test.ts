@@ -51,7 +51,7 @@ const serviceFaults = [
   fault(
     'C12',
     "'handled' when the write budget cut the queue",
-    serving((s) => (s.send(4, 100, 100), s.announce('SET', 4, POLLOUT))),
+    (s) => (blocked(s), serving(() => s.send(4, 100, 100), writable)(s)),
     { txBudgetBytes: 100 },
   ),
   fault(

@@ -272,7 +272,7 @@ for (const backend of ['epoll', 'poll'] as const) {
       assert.throws(() => wakeFd(number), codeOf('ERR_EXTPOLL_FD'))
     })
 
-    it(`C5: fd reuse in a batch, ${ROUNDS[backend]} rounds: the new connection always lives`, function () {
+    it(`C5: in ${ROUNDS[backend]} rounds of fd reuse in a batch, the newcomer lives`, function () {
       this.timeout(20_000)
       const folder = temporaryFolder()
       const path = join(folder.path, 'listener')

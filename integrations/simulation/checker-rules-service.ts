@@ -48,9 +48,11 @@ export const serviceRules: readonly Rule[] = [
     exit(_scene, { serviced, pollfd, callNo }, result) {
       if (pollfd === null || serviced === undefined || result !== 'handled') return undefined
       if (serviced.status !== Status.ANNOUNCED || serviced.touchedIn !== callNo) return undefined
-      const { fd, mask, recvFull, heldByBudget, sends } = serviced
+      const { fd, mask, recvFull, heldByBudget, sends, setBits } = serviced
       if (mask & POLLIN && recvFull) return `'handled' for fd ${fd}, and its last read was full`
-      if (heldByBudget && sends > 0) return `'handled' for fd ${fd}, and the budget cut its writing`
+      // A SET makes an edge of its own; where POLLOUT was on before, only the answer can tell.
+      const cut = heldByBudget && sends > 0 && (setBits & POLLOUT) === 0
+      if (cut) return `'handled' for fd ${fd}, and the budget cut its writing`
       return undefined
     },
   },

@@ -71,7 +71,7 @@ const LATE_MS = 1000
 const STARVE_CALLS = 1024
 
 /** Watches a host and the contexts made on it. One checker per poller: contexts that share the poller share it. */
-export function checked(host: Host, options: CheckerOptions = {}): CheckedHost {
+export function checked<H extends Host>(host: H, options: CheckerOptions = {}): H & CheckedHost {
   const queries = options.queries ?? {
     nextTimeout: (handle) => nextTimeout(handle as Context),
     nextDeadline: (handle) => nextDeadline(handle as Context),
@@ -94,7 +94,8 @@ export function checked(host: Host, options: CheckerOptions = {}): CheckedHost {
     },
   )
   const observer = new Observer(scene, rules, options.onViolation)
-  return watch(host, observer, options.poison ?? true)
+  // What else the host has, a poller for instance, its own functions look for on it.
+  return { ...host, ...watch(host, observer, options.poison ?? true) }
 }
 
 function sceneLimits(options: CheckerOptions): Scene['limits'] {

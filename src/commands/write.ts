@@ -94,23 +94,28 @@ function writeFrame(core: Core, connection: Connection, firstByte: number, data:
   const control = (firstByte & CONTROL_BIT) !== 0
   if (control && payloadBytes > MAX_CONTROL_PAYLOAD_BYTES)
     throw new UsageError('ERR_EXTPOLL_WRITE_DATA', `a ping or pong carries at most ${MAX_CONTROL_PAYLOAD_BYTES} bytes (RFC 6455 5.5)`)
-  if (!hasRoom(core, connection, frameHeaderBytes(payloadBytes) + payloadBytes)) {
-    if (connection.protocol!.closesWhenFull) failConnection(core, connection, 'SEND_QUEUE_FULL')
-    return 'full'
-  }
+  if (!roomFor(core, connection, frameHeaderBytes(payloadBytes) + payloadBytes)) return 'full'
   if (!control) connection.sendsFragments = (firstByte & FIN_BIT) === 0
   if (typeof data === 'string') transmitText(core, connection, firstByte, data, payloadBytes)
   else transmitFrame(core, connection, firstByte, data)
-  const { queue } = connection
-  if (queue === null || queue.bytes < core.limits.txLowWaterBytes)
-    // The transport may have failed under a large write.
-    return connection.wasEnded ? 'closed' : 'ok'
-  return 'backpressure'
+  return writeResult(core, connection)
 }
 
-function hasRoom(core: Core, connection: Connection, bytes: number): boolean {
+/** What to answer to a write that was taken. */
+export function writeResult(core: Core, connection: Connection): WriteResult {
+  const { queue } = connection
+  if (queue !== null && queue.bytes >= core.limits.txLowWaterBytes) return 'backpressure'
+  // The transport may have failed under a large write.
+  return connection.wasEnded ? 'closed' : 'ok'
+}
+
+/** May so many bytes be taken? Where not, a protocol with `onFull: 'close'` loses the connection, with 1013. */
+export function roomFor(core: Core, connection: Connection, bytes: number): boolean {
   const waiting = connection.queuedBytes + connection.corkedBytes
-  return waiting + bytes <= core.limits.maxBufferedBytes && core.bufferedBytes + bytes <= core.limits.maxContextBufferedBytes
+  const { maxBufferedBytes, maxContextBufferedBytes } = core.limits
+  if (waiting + bytes <= maxBufferedBytes && core.bufferedBytes + bytes <= maxContextBufferedBytes) return true
+  if (connection.protocol!.closesWhenFull) failConnection(core, connection, 'SEND_QUEUE_FULL')
+  return false
 }
 
 /**

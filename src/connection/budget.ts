@@ -9,6 +9,7 @@ export class Budget {
   accepts = 0
   deadlines = 0
   ends = 0
+  broadcasts = 0
 
   refill(limits: Limits): void {
     this.rxBytes = limits.rxBudgetBytes
@@ -17,5 +18,6 @@ export class Budget {
     this.accepts = limits.acceptBudget
     this.deadlines = limits.deadlineBudget
     this.ends = limits.endBudget
+    this.broadcasts = limits.broadcastBudget
   }
 }

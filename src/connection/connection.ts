@@ -51,6 +51,8 @@ export interface Core {
   readonly nativeMask: ((buffer: IoBuffer, offset: number, length: number, key: number) => void) | null
   /** Bytes of the arena in use. */
   arenaUsedBytes: number
+  /** Changes whenever the arena is emptied. */
+  arenaEpoch: number
   /** Bytes in all send queues and message assemblies. */
   bufferedBytes: number
 

@@ -4,6 +4,7 @@
  */
 import { frameHeaderBytes, writeFrameHeader } from '../wire/frame-writer.js'
 import { FIN_BIT } from '../wire/opcode.js'
+import { type PreparedFrame } from '../wire/prepared-frame.js'
 import { type Connection, type Core } from './connection.js'
 import { enqueue, flushCork, flushWithBody, reserve } from './transmit.js'
 
@@ -42,6 +43,27 @@ export function transmitText(core: Core, connection: Connection, firstByte: numb
   const start = writeFrameHeader(core.arena.bytes, at, firstByte, payloadBytes)
   core.arena.bytes.write(text, start, payloadBytes, 'utf8')
   flushWhenWell(core, connection)
+}
+
+/** A frame encoded before: in the arena once for all who are written to until it is emptied. */
+export function transmitPrepared(core: Core, connection: Connection, frame: PreparedFrame): void {
+  const { bytes } = frame
+  if (connection.queue !== null) {
+    enqueue(core, connection, bytes, 0, bytes.length)
+  } else if (bytes.length > core.limits.corkMaxBytes) {
+    flushWithBody(core, connection, bytes)
+  } else if (frame.arena === core.arena && frame.arenaEpoch === core.arenaEpoch && connection.corkStart === connection.corkEnd) {
+    connection.corkStart = frame.arenaAt
+    connection.corkEnd = frame.arenaAt + bytes.length
+    core.scheduleFlush(connection)
+  } else {
+    const at = reserve(core, connection, bytes.length)
+    core.arena.bytes.set(bytes, at)
+    frame.arena = core.arena
+    frame.arenaEpoch = core.arenaEpoch
+    frame.arenaAt = at
+    flushWhenWell(core, connection)
+  }
 }
 
 /** A control frame: at most 125 bytes. */

@@ -19,6 +19,9 @@ export interface ContextOptions extends Partial<Readonly<Record<LimitName, numbe
   readonly address?: string
   /** A Unix socket to listen on, in place of a port. */
   readonly path?: string
+  /** Group and user to change to, for good, once the listener is bound: the one process-wide effect. Main thread only. */
+  readonly gid?: number
+  readonly uid?: number
   /** The keepers of the poll array where `host` has none; observers otherwise. */
   readonly on?: OnHandlers
   /** Gets what callbacks and observers throw. Absent: the first is rethrown from the outermost call (C29). */
@@ -49,10 +52,20 @@ export function checkOptions(options: ContextOptions): void {
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'path must be the path of a Unix socket')
   if (address !== undefined && typeof address !== 'string')
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'address must be an IPv4 or IPv6 address in text')
+  checkIds(options)
   if (unknownProtocol !== undefined && !['refuse', 'accept'].includes(unknownProtocol))
     throw new UsageError('ERR_EXTPOLL_OPTIONS', `unknownProtocol must be 'refuse' or 'accept'`)
   if (onError !== undefined && typeof onError !== 'function')
     throw new UsageError('ERR_EXTPOLL_OPTIONS', 'onError must be a function')
+}
+
+function checkIds({ host, gid, uid }: ContextOptions): void {
+  if (gid === undefined && uid === undefined) return
+  for (const id of [gid, uid])
+    if (id !== undefined && !(Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1))
+      throw new UsageError('ERR_EXTPOLL_PRIVILEGES', `gid and uid must be whole numbers from 0, not ${String(id)}`)
+  if (host.dropPrivileges === undefined)
+    throw new UsageError('ERR_EXTPOLL_PRIVILEGES', 'this host cannot change gid and uid; leave them out, or use epollHost() or rawHost()')
 }
 
 /** The policy behind `allowedOrigins`. */

@@ -21,6 +21,7 @@ import { makeProtocols, type ProtocolEntry } from '../protocol/protocol-table.js
 import { type IoBuffer } from '../socket/socket-io.js'
 import { FrameHeader } from '../wire/frame-parser.js'
 import { Announcer } from './announcer.js'
+import { type BroadcastRun } from './broadcast-run.js'
 import { type ContextOptions } from './context-options.js'
 
 /** The transmit arena: a full txBudgetBytes of corks, and some room for headers. */
@@ -66,6 +67,10 @@ export class ContextState implements Core {
   endList: Connection[] = []
   /** Progress possible without readiness, first in first out (C14). */
   readonly pending = new Set<Connection>()
+  /** Broadcasts under way, the oldest first. */
+  readonly broadcasts: BroadcastRun[] = []
+  /** Changes whenever the arena is emptied: what was put there before is gone. */
+  arenaEpoch = 0
   destroyWanted = false
   destroyed = false
 
@@ -203,6 +208,7 @@ export class ContextState implements Core {
     }
     this.flushCount = 0
     this.arenaUsedBytes = 0
+    this.arenaEpoch++
   }
 
   scheduleEnd(connection: Connection): void {
@@ -262,7 +268,7 @@ export class ContextState implements Core {
 
   /** Is there progress to be made without readiness? (C14) */
   get hasPending(): boolean {
-    return this.pending.size > 0 || this.endList.length > 0 || this.flushCount > 0
+    return this.pending.size > 0 || this.endList.length > 0 || this.flushCount > 0 || this.broadcasts.length > 0
   }
 
   /** Every connection, in ADD order; safe against changes while it is walked. */

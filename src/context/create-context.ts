@@ -26,9 +26,11 @@ import { destroyNow } from './destroy.js'
 export function createContext(options: ContextOptions): Context {
   checkOptions(options)
   const core = new ContextState(options, resolveLimits({ ...options }), originPolicy(options.allowedOrigins))
-  if (options.port === undefined && options.path === undefined) return core.handle
+  const { port, path, gid, uid } = options
   try {
-    listen(core, options)
+    if (port !== undefined || path !== undefined) listen(core, options)
+    if (gid !== undefined || uid !== undefined)
+      core.host.dropPrivileges!({ ...(gid === undefined ? {} : { gid }), ...(uid === undefined ? {} : { uid }) })
   } catch (error) {
     // Whatever was thrown, and by whom: no descriptor and no memory stays behind.
     destroyNow(core)

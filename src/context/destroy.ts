@@ -26,6 +26,7 @@ export function destroyNow(core: ContextState): void {
   }
   core.flushCount = 0
   core.endList.length = 0
+  core.broadcasts.length = 0
   core.pending.clear()
   core.host.io.freeBuffer(core.rx)
   core.host.io.freeBuffer(core.arena)

@@ -8,6 +8,7 @@
 import { type Connection } from '../connection/connection.js'
 import { finish } from '../connection/ending.js'
 import { flushCork } from '../connection/transmit.js'
+import { runBroadcasts } from './broadcast-run.js'
 import { type ContextState } from './context-state.js'
 import { destroyNow } from './destroy.js'
 import { forgetConnection } from './membership.js'
@@ -15,9 +16,10 @@ import { announceTimeout } from './timeout.js'
 
 export function unwind(core: ContextState): void {
   for (let round = 0; round < core.limits.unwindRounds; round++) {
-    if (core.flushCount === 0 && core.endList.length === 0) break
+    if (core.flushCount === 0 && core.endList.length === 0 && core.broadcasts.length === 0) break
     core.flushAll()
     endScheduled(core)
+    if (core.broadcasts.length > 0) runBroadcasts(core)
   }
   if (core.destroyWanted && !core.destroyed) {
     destroyNow(core)

@@ -1,0 +1,19 @@
+/** A whole message as the bytes a server sends, encoded once. Source: RFC 6455 5.2. */
+import { frameHeaderBytes, writeFrameHeader } from './frame-writer.js'
+
+export class PreparedFrame {
+  /** Header and payload. Never changed. */
+  readonly bytes: Buffer
+  /** Where the bytes already stand in a transmit arena, so that more connections may share them. */
+  arena: object | null = null
+  arenaEpoch = 0
+  arenaAt = 0
+
+  /** @param payload copied */
+  constructor(firstByte: number, payload: Uint8Array) {
+    const headerBytes = frameHeaderBytes(payload.length)
+    this.bytes = Buffer.allocUnsafeSlow(headerBytes + payload.length)
+    writeFrameHeader(this.bytes, 0, firstByte, payload.length)
+    this.bytes.set(payload, headerBytes)
+  }
+}
