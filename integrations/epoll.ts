@@ -9,7 +9,7 @@
  */
 import { randomFillSync } from 'node:crypto'
 import { hostname } from 'node:os'
-import { hostOf, UsageError } from '../src/index.js'
+import { hostOf, isDestroyed, UsageError } from '../src/index.js'
 import type { Context, Host, PollSet } from '../src/index.js'
 import { addon } from './epoll-addon/binding.js'
 import { Poller } from './epoll/poller.js'
@@ -163,12 +163,11 @@ export function service(ctx: Context, timeoutMs: number): number {
 
 /**
  * `service(ctx, -1)` until the context is destroyed: for a thread that has nothing else to do.
- * Ends as well when the context has neither a descriptor nor a deadline left.
  * @throws what `service` throws; call it again to go on
  */
 export function run(ctx: Context): void {
   const loop = loopOf(pollerOf(ctx))
-  while (!loop.isSpent(ctx)) loop.service(ctx, -1)
+  while (!isDestroyed(ctx)) loop.service(ctx, -1)
 }
 
 function pollerOf(ctx: Context): Poller {

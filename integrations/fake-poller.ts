@@ -34,7 +34,9 @@ export interface FakePollerOptions {
   readonly startMs?: number
   /** The wall clock at that moment, milliseconds since 1970. Default 2001-09-09T01:46:40Z. */
   readonly wallStartMs?: number
-  /** True: edge-triggered, each descriptor reported once per activity. Default false, as poll(2). */
+  /**
+   * True: edge-triggered, each descriptor reported once per activity. Default false, as poll(2).
+   */
   readonly edge?: boolean
   /** False: pollfds without `gen`, and no `nextGen`, as a host that keeps none. Default true. */
   readonly gens?: boolean
@@ -55,7 +57,10 @@ export interface RunOptions {
   readonly maxSteps?: number
 }
 
-/** A fake poller of its own: kernel, poll array and clock. Contexts that share its host share all three. */
+/**
+ * A fake poller of its own: kernel, poll array and clock. Contexts that share its host share all
+ * three.
+ */
 export function fakePoller(options: FakePollerOptions = {}): FakePoller {
   return new FakePoller(options)
 }
@@ -69,7 +74,10 @@ const MAX_STEPS = 10_000
 export class FakePoller {
   readonly clock: VirtualClock
   readonly host: Host
-  /** Results laid down for the next listen, accept and connect; a Peer has its own for recv and send. */
+  /**
+   * Results laid down for the next listen, accept and connect; a Peer has its own for recv and
+   * send.
+   */
   readonly script: { readonly listen: Script; readonly accept: Script; readonly connect: Script }
   /** Calls the library made into the bytes seam so far. */
   readonly counts: Readonly<Record<'recv' | 'send' | 'sendv' | 'accept' | 'close', number>>
@@ -113,7 +121,10 @@ export class FakePoller {
     this.waitSet.edge = edge
   }
 
-  /** Every call by the library that no correct program makes. Each was thrown where it happened, too. */
+  /**
+   * Every call by the library that no correct program makes. Each was thrown where it happened,
+   * too.
+   */
   get misuses(): readonly MisuseError[] {
     return this.kernel.misuses
   }
@@ -123,7 +134,10 @@ export class FakePoller {
     return this.kernel.openFds()
   }
 
-  /** Connections begun by the library to addresses where nothing listens here, oldest first: taken by this look. */
+  /**
+   * Connections begun by the library to addresses where nothing listens here, oldest first: taken
+   * by this look.
+   */
   dialled(): WsPeer[] {
     return this.kernel.dialled.splice(0).map((far) => new WsPeer(far))
   }

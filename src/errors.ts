@@ -23,7 +23,10 @@ export class ReentrantCallError extends UsageError {
   override readonly name = 'ReentrantCallError'
 
   constructor(call: string, from: string) {
-    super('ERR_EXTPOLL_REENTRANT_CALL', `${call}() must not be called from ${from}; call it after that returned`)
+    super(
+      'ERR_EXTPOLL_REENTRANT_CALL',
+      `${call}() must not be called from ${from}; call it after that returned`,
+    )
   }
 }
 
@@ -32,7 +35,10 @@ export class ContextDestroyedError extends UsageError {
   override readonly name = 'ContextDestroyedError'
 
   constructor(call: string) {
-    super('ERR_EXTPOLL_CONTEXT_DESTROYED', `${call}(): the context was destroyed; make a new one with createContext()`)
+    super(
+      'ERR_EXTPOLL_CONTEXT_DESTROYED',
+      `${call}(): the context was destroyed; make a new one with createContext()`,
+    )
   }
 }
 
@@ -44,66 +50,260 @@ export interface Fault {
   readonly status?: number
   /** Where the rule stands. */
   readonly source: string
-  /** What is wrong, for the close reason, the answer's body and the application. At most 123 bytes. */
+  /**
+   * What is wrong, for the close reason, the answer's body and the application. At most 123 bytes.
+   */
   readonly sentence: string
 }
 
 const table = {
   // Opening handshake and HTTP
-  REQUEST_MALFORMED: { status: 400, source: 'RFC 9112 2.2', sentence: 'The request is not well-formed HTTP/1.1.' },
-  REQUEST_HEADER_TOO_LARGE: { status: 431, source: 'RFC 6585 5', sentence: 'The request head is larger than this server allows.' },
-  REQUEST_VERSION: { status: 505, source: 'RFC 6455 4.1', sentence: 'This server speaks HTTP/1.1.' },
-  REQUEST_BODY: { status: 400, source: 'RFC 6455 4.1', sentence: 'An upgrade request must not have a body.' },
-  REQUEST_TIMEOUT: { status: 408, source: 'handshakeTimeoutMs', sentence: 'The request was not complete in time.' },
-  REQUEST_METHOD: { status: 405, source: 'RFC 6455 4.2.1', sentence: 'A WebSocket handshake is a GET request.' },
-  REQUEST_HOST: { status: 400, source: 'RFC 9112 3.2', sentence: 'The request must have exactly one valid Host header.' },
-  UPGRADE_REQUIRED: { status: 426, source: 'RFC 9110 15.5.22', sentence: 'This address speaks WebSocket: ask for an upgrade.' },
-  UPGRADE_VERSION: { status: 426, source: 'RFC 6455 4.4', sentence: 'Sec-WebSocket-Version must be 13, 8 or 7.' },
-  UPGRADE_CONNECTION: { status: 400, source: 'RFC 6455 4.2.1', sentence: 'Connection must contain the token Upgrade.' },
-  UPGRADE_KEY: { status: 400, source: 'RFC 6455 4.2.1', sentence: 'Sec-WebSocket-Key must be 16 bytes in base64, once.' },
-  UPGRADE_PROTOCOL: { status: 400, source: 'RFC 6455 4.2.2', sentence: 'None of the offered subprotocols is spoken here.' },
-  UPGRADE_ORIGIN: { status: 403, source: 'RFC 6455 4.2.2', sentence: 'This Origin is not allowed to connect.' },
-  UPGRADE_REFUSED: { status: 403, source: 'FILTER_PROTOCOL_CONNECTION', sentence: 'The server refused this connection.' },
-  FILTER_FAILED: { status: 500, source: 'FILTER_PROTOCOL_CONNECTION', sentence: 'The server could not decide about this connection.' },
-  HTTP_UNANSWERED: { status: 503, source: 'handshakeTimeoutMs', sentence: 'The server did not answer in time.' },
+  REQUEST_MALFORMED: {
+    status: 400,
+    source: 'RFC 9112 2.2',
+    sentence: 'The request is not well-formed HTTP/1.1.',
+  },
+  REQUEST_HEADER_TOO_LARGE: {
+    status: 431,
+    source: 'RFC 6585 5',
+    sentence: 'The request head is larger than this server allows.',
+  },
+  REQUEST_VERSION: {
+    status: 505,
+    source: 'RFC 6455 4.1',
+    sentence: 'This server speaks HTTP/1.1.',
+  },
+  REQUEST_BODY: {
+    status: 400,
+    source: 'RFC 6455 4.1',
+    sentence: 'An upgrade request must not have a body.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    source: 'handshakeTimeoutMs',
+    sentence: 'The request was not complete in time.',
+  },
+  REQUEST_METHOD: {
+    status: 405,
+    source: 'RFC 6455 4.2.1',
+    sentence: 'A WebSocket handshake is a GET request.',
+  },
+  REQUEST_HOST: {
+    status: 400,
+    source: 'RFC 9112 3.2',
+    sentence: 'The request must have exactly one valid Host header.',
+  },
+  UPGRADE_REQUIRED: {
+    status: 426,
+    source: 'RFC 9110 15.5.22',
+    sentence: 'This address speaks WebSocket: ask for an upgrade.',
+  },
+  UPGRADE_VERSION: {
+    status: 426,
+    source: 'RFC 6455 4.4',
+    sentence: 'Sec-WebSocket-Version must be 13, 8 or 7.',
+  },
+  UPGRADE_CONNECTION: {
+    status: 400,
+    source: 'RFC 6455 4.2.1',
+    sentence: 'Connection must contain the token Upgrade.',
+  },
+  UPGRADE_KEY: {
+    status: 400,
+    source: 'RFC 6455 4.2.1',
+    sentence: 'Sec-WebSocket-Key must be 16 bytes in base64, once.',
+  },
+  UPGRADE_PROTOCOL: {
+    status: 400,
+    source: 'RFC 6455 4.2.2',
+    sentence: 'None of the offered subprotocols is spoken here.',
+  },
+  UPGRADE_ORIGIN: {
+    status: 403,
+    source: 'RFC 6455 4.2.2',
+    sentence: 'This Origin is not allowed to connect.',
+  },
+  UPGRADE_REFUSED: {
+    status: 403,
+    source: 'FILTER_PROTOCOL_CONNECTION',
+    sentence: 'The server refused this connection.',
+  },
+  FILTER_FAILED: {
+    status: 500,
+    source: 'FILTER_PROTOCOL_CONNECTION',
+    sentence: 'The server could not decide about this connection.',
+  },
+  HTTP_UNANSWERED: {
+    status: 503,
+    source: 'handshakeTimeoutMs',
+    sentence: 'The server did not answer in time.',
+  },
 
   // Frames
-  FRAME_RESERVED_BITS: { closeCode: 1002, source: 'RFC 6455 5.2', sentence: 'A reserved bit is set and no extension was negotiated.' },
-  FRAME_RESERVED_OPCODE: { closeCode: 1002, source: 'RFC 6455 5.2', sentence: 'The opcode is reserved.' },
-  FRAME_NOT_MASKED: { closeCode: 1002, source: 'RFC 6455 5.1', sentence: 'A client must mask every frame.' },
-  FRAME_MASKED: { closeCode: 1002, source: 'RFC 6455 5.1', sentence: 'A server must not mask any frame.' },
-  FRAME_LENGTH_NOT_MINIMAL: { closeCode: 1002, source: 'RFC 6455 5.2', sentence: 'The payload length is not in its shortest form.' },
-  FRAME_LENGTH_SIGN: { closeCode: 1002, source: 'RFC 6455 5.2', sentence: 'The most significant bit of a 64-bit length must be 0.' },
-  CONTROL_FRAGMENTED: { closeCode: 1002, source: 'RFC 6455 5.4', sentence: 'A control frame must not be fragmented.' },
-  CONTROL_TOO_LONG: { closeCode: 1002, source: 'RFC 6455 5.5', sentence: 'A control frame carries at most 125 bytes.' },
-  CONTINUATION_WITHOUT_MESSAGE: { closeCode: 1002, source: 'RFC 6455 5.4', sentence: 'A continuation frame came without a message to continue.' },
-  MESSAGE_INTERLEAVED: { closeCode: 1002, source: 'RFC 6455 5.4', sentence: 'A new message began before the last one ended.' },
-  CLOSE_LENGTH: { closeCode: 1002, source: 'RFC 6455 5.5.1', sentence: 'A close frame of one byte has no whole code.' },
-  CLOSE_CODE: { closeCode: 1002, source: 'RFC 6455 7.4', sentence: 'The close code must not appear in a close frame.' },
-  CLOSE_REASON_UTF8: { closeCode: 1007, source: 'RFC 6455 5.5.1', sentence: 'The close reason is not valid UTF-8.' },
-  TEXT_UTF8: { closeCode: 1007, source: 'RFC 6455 8.1', sentence: 'A text message is not valid UTF-8.' },
-  MESSAGE_TOO_BIG: { closeCode: 1009, source: 'maxMessageBytes', sentence: 'The message is larger than this server allows.' },
-  FRAME_TOO_BIG: { closeCode: 1009, source: 'maxFrameBytes', sentence: 'The frame is larger than this server allows.' },
-  TOO_MANY_FRAGMENTS: { closeCode: 1008, source: 'maxFragments', sentence: 'The message has more fragments than this server allows.' },
-  CONTEXT_BUFFERS_FULL: { closeCode: 1013, source: 'maxContextBufferedBytes', sentence: 'The server holds too much data for all its peers together.' },
-  TOO_MANY_PINGS: { closeCode: 1008, source: 'maxPendingPongs', sentence: 'Pings come faster than their pongs are taken.' },
+  FRAME_RESERVED_BITS: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.2',
+    sentence: 'A reserved bit is set and no extension was negotiated.',
+  },
+  FRAME_RESERVED_OPCODE: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.2',
+    sentence: 'The opcode is reserved.',
+  },
+  FRAME_NOT_MASKED: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.1',
+    sentence: 'A client must mask every frame.',
+  },
+  FRAME_MASKED: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.1',
+    sentence: 'A server must not mask any frame.',
+  },
+  FRAME_LENGTH_NOT_MINIMAL: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.2',
+    sentence: 'The payload length is not in its shortest form.',
+  },
+  FRAME_LENGTH_SIGN: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.2',
+    sentence: 'The most significant bit of a 64-bit length must be 0.',
+  },
+  CONTROL_FRAGMENTED: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.4',
+    sentence: 'A control frame must not be fragmented.',
+  },
+  CONTROL_TOO_LONG: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.5',
+    sentence: 'A control frame carries at most 125 bytes.',
+  },
+  CONTINUATION_WITHOUT_MESSAGE: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.4',
+    sentence: 'A continuation frame came without a message to continue.',
+  },
+  MESSAGE_INTERLEAVED: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.4',
+    sentence: 'A new message began before the last one ended.',
+  },
+  CLOSE_LENGTH: {
+    closeCode: 1002,
+    source: 'RFC 6455 5.5.1',
+    sentence: 'A close frame of one byte has no whole code.',
+  },
+  CLOSE_CODE: {
+    closeCode: 1002,
+    source: 'RFC 6455 7.4',
+    sentence: 'The close code must not appear in a close frame.',
+  },
+  CLOSE_REASON_UTF8: {
+    closeCode: 1007,
+    source: 'RFC 6455 5.5.1',
+    sentence: 'The close reason is not valid UTF-8.',
+  },
+  TEXT_UTF8: {
+    closeCode: 1007,
+    source: 'RFC 6455 8.1',
+    sentence: 'A text message is not valid UTF-8.',
+  },
+  MESSAGE_TOO_BIG: {
+    closeCode: 1009,
+    source: 'maxMessageBytes',
+    sentence: 'The message is larger than this server allows.',
+  },
+  FRAME_TOO_BIG: {
+    closeCode: 1009,
+    source: 'maxFrameBytes',
+    sentence: 'The frame is larger than this server allows.',
+  },
+  TOO_MANY_FRAGMENTS: {
+    closeCode: 1008,
+    source: 'maxFragments',
+    sentence: 'The message has more fragments than this server allows.',
+  },
+  CONTEXT_BUFFERS_FULL: {
+    closeCode: 1013,
+    source: 'maxContextBufferedBytes',
+    sentence: 'The server holds too much data for all its peers together.',
+  },
+  TOO_MANY_PINGS: {
+    closeCode: 1008,
+    source: 'maxPendingPongs',
+    sentence: 'Pings come faster than their pongs are taken.',
+  },
 
   // Life of a connection
-  CLOSED_BY_PEER: { closeCode: 1005, source: 'RFC 6455 7.1.5', sentence: 'The peer closed the connection.' },
-  CLOSED_BY_APPLICATION: { closeCode: 1000, source: 'close()', sentence: 'The application closed the connection.' },
+  CLOSED_BY_PEER: {
+    closeCode: 1005,
+    source: 'RFC 6455 7.1.5',
+    sentence: 'The peer closed the connection.',
+  },
+  CLOSED_BY_APPLICATION: {
+    closeCode: 1000,
+    source: 'close()',
+    sentence: 'The application closed the connection.',
+  },
   HUNG_UP: { closeCode: 1006, source: 'hangup()', sentence: 'The application hung up.' },
-  CONTEXT_DESTROYED: { closeCode: 1001, source: 'contextDestroy()', sentence: 'The server is going away.' },
-  CALLBACK_THREW: { closeCode: 1011, source: 'C29', sentence: 'The server met an unexpected condition.' },
-  SEND_QUEUE_FULL: { closeCode: 1013, source: 'maxBufferedBytes', sentence: 'The peer takes data slower than it is made.' },
-  ADMISSION_TIMEOUT: { status: 503, source: 'handshakeTimeoutMs', sentence: 'The server did not decide in time.' },
-  IDLE_TIMEOUT: { closeCode: 1001, source: 'idleTimeoutMs', sentence: 'Nothing was received for too long.' },
-  PONG_TIMEOUT: { closeCode: 1001, source: 'pongTimeoutMs', sentence: 'A ping was not answered in time.' },
-  CLOSE_TIMEOUT: { closeCode: 1006, source: 'closeTimeoutMs', sentence: 'The closing handshake was not finished in time.' },
-  WRITE_STALL_TIMEOUT: { closeCode: 1006, source: 'writeStallTimeoutMs', sentence: 'The peer took no data for too long.' },
-  PAUSED_ERROR_TIMEOUT: { closeCode: 1006, source: 'pausedErrorTimeoutMs', sentence: 'The peer was gone while the connection was paused.' },
-  END_OF_FILE: { closeCode: 1006, source: 'RFC 6455 7.1.5', sentence: 'The peer ended the connection without a closing handshake.' },
+  CONTEXT_DESTROYED: {
+    closeCode: 1001,
+    source: 'contextDestroy()',
+    sentence: 'The server is going away.',
+  },
+  CALLBACK_THREW: {
+    closeCode: 1011,
+    source: 'C29',
+    sentence: 'The server met an unexpected condition.',
+  },
+  SEND_QUEUE_FULL: {
+    closeCode: 1013,
+    source: 'maxBufferedBytes',
+    sentence: 'The peer takes data slower than it is made.',
+  },
+  ADMISSION_TIMEOUT: {
+    status: 503,
+    source: 'handshakeTimeoutMs',
+    sentence: 'The server did not decide in time.',
+  },
+  IDLE_TIMEOUT: {
+    closeCode: 1001,
+    source: 'idleTimeoutMs',
+    sentence: 'Nothing was received for too long.',
+  },
+  PONG_TIMEOUT: {
+    closeCode: 1001,
+    source: 'pongTimeoutMs',
+    sentence: 'A ping was not answered in time.',
+  },
+  CLOSE_TIMEOUT: {
+    closeCode: 1006,
+    source: 'closeTimeoutMs',
+    sentence: 'The closing handshake was not finished in time.',
+  },
+  WRITE_STALL_TIMEOUT: {
+    closeCode: 1006,
+    source: 'writeStallTimeoutMs',
+    sentence: 'The peer took no data for too long.',
+  },
+  PAUSED_ERROR_TIMEOUT: {
+    closeCode: 1006,
+    source: 'pausedErrorTimeoutMs',
+    sentence: 'The peer was gone while the connection was paused.',
+  },
+  END_OF_FILE: {
+    closeCode: 1006,
+    source: 'RFC 6455 7.1.5',
+    sentence: 'The peer ended the connection without a closing handshake.',
+  },
   TRANSPORT_ERROR: { closeCode: 1006, source: 'C29', sentence: 'The connection was lost.' },
-  POLL_SET_REFUSED: { closeCode: 1006, source: 'C9', sentence: 'The host did not take the descriptor into its poll set.' },
+  POLL_SET_REFUSED: {
+    closeCode: 1006,
+    source: 'C9',
+    sentence: 'The host did not take the descriptor into its poll set.',
+  },
 } as const satisfies Record<string, Fault>
 
 export type FaultName = keyof typeof table

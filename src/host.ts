@@ -13,7 +13,10 @@ import type { SocketIo } from './socket/socket-io.js'
  * Only `add` may refuse, by throwing: that fd is closed, and the context goes on (C9).
  */
 export interface PollSet {
-  /** Wait for `events` (POLLIN, POLLOUT, or 0 = nothing but POLLERR and POLLHUP, once: C4) on a new fd. */
+  /**
+   * Wait for `events` (POLLIN, POLLOUT, or 0 = nothing but POLLERR and POLLHUP, once: C4) on a new
+   * fd.
+   */
   add(fd: number, events: number, change: PollChange): void
   /** Forget the fd. It is still open now and closed right after (C3). */
   del(fd: number, events: number, change: PollChange): void
@@ -21,7 +24,10 @@ export interface PollSet {
   set(fd: number, events: number, change: PollChange): void
   /** Wait for `events` no longer; `change.next` is the whole mask. */
   clear(fd: number, events: number, change: PollChange): void
-  /** The earliest deadline came nearer, passed or vanished (C21). Optional: `nextTimeout` always tells. */
+  /**
+   * The earliest deadline came nearer, passed or vanished (C21). Optional: `nextTimeout` always
+   * tells.
+   */
   timeout?(timeoutMs: number, deadlineMs: number | null): void
 }
 
@@ -29,7 +35,10 @@ export interface Host {
   /** Bytes: the second seam. */
   readonly io: SocketIo
   readonly pollSet?: PollSet
-  /** One counter per poller, shared by every context on it (C5): unsigned 32-bit, never 0. Absent: the context counts. */
+  /**
+   * One counter per poller, shared by every context on it (C5): unsigned 32-bit, never 0. Absent:
+   * the context counts.
+   */
   nextGen?(): number
   /** Monotonic milliseconds, fractions allowed. */
   now(): number
@@ -58,14 +67,20 @@ export interface Tap {
   /**
    * A call into the context begins.
    * @param call the public function's name, `serviceFd` for instance
-   * @param arg what it acts on: the Pollfd (or null) of serviceFd, the connection's fd of a command, else undefined
+   * @param arg what it acts on: the Pollfd (or null) of serviceFd, the connection's fd of a
+   *   command, else undefined
    * @param context the context called; inside createContext it is not yet known to its caller
    */
   enter(call: string, arg: unknown, context: object): void
-  /** It ends, after the exit order where it was the outermost one. @param result what it answers; undefined after a throw */
+  /**
+   * It ends, after the exit order where it was the outermost one.
+   * @param result what it answers; undefined after a throw
+   */
   leave(call: string, result: unknown, context: object): void
   /** A protocol callback is about to run. @param data what it will be given */
   callback(reason: number, fd: number, data: unknown, context: object): void
-  /** It returned, or threw. Views in `data` are dead from now on: a checker overwrites them here. */
+  /**
+   * It returned, or threw. Views in `data` are dead from now on: a checker overwrites them here.
+   */
   returned(reason: number, fd: number, data: unknown, context: object): void
 }

@@ -2,13 +2,22 @@
  * The public surface, in flow order: the context, the service, the poll set, protocols, commands,
  * questions, errors and limits. Re-exports only.
  */
-export { contextDestroy, createContext, hostOf } from './context/create-context.js'
+export { contextDestroy, createContext, hostOf, isDestroyed } from './context/create-context.js'
 export type { ContextOptions } from './context/context-options.js'
 export type { OnHandlers } from './context/announcer.js'
 export type { Host, PollSet, Tap } from './host.js'
 
 export { nextDeadline, nextTimeout, serviceFd, type ServiceResult } from './service/service-fd.js'
-export { formatEvents, POLL_MASK, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, type Pollfd } from './poll/pollfd.js'
+export {
+  formatEvents,
+  POLL_MASK,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  type Pollfd,
+} from './poll/pollfd.js'
 export { applyPollChange, type PollChange, type PollOp } from './poll/poll-change.js'
 export { Errno, errnoName, pollEventsFromUv, uvEventsFromPoll } from './poll/libuv-types.js'
 export {
@@ -24,7 +33,12 @@ export {
 } from './socket/socket-io.js'
 
 export { defineProtocol, type ProtocolOptions } from './protocol/define-protocol.js'
-export { Reason, reasonName, type ReasonName, type ReasonNumber } from './protocol/callback-reason.js'
+export {
+  Reason,
+  reasonName,
+  type ReasonName,
+  type ReasonNumber,
+} from './protocol/callback-reason.js'
 export {
   ACCEPT,
   DEFER,
@@ -47,10 +61,24 @@ export {
 export type { UpgradeRequest } from './wire/handshake.js'
 export type { RequestHead } from './wire/request-head.js'
 
-export { batch, BINARY, CONTINUATION, NO_FIN, PING, PONG, TEXT, write, type WriteResult } from './commands/write.js'
+export {
+  batch,
+  BINARY,
+  CONTINUATION,
+  NO_FIN,
+  PING,
+  PONG,
+  TEXT,
+  write,
+  type WriteResult,
+} from './commands/write.js'
 export { broadcast, prepareFrame, writePrepared } from './commands/broadcast.js'
 export type { PreparedFrame } from './wire/prepared-frame.js'
-export { callbackOnWritable, callbackOnWritableAllProtocol, rxFlowControl } from './commands/flow.js'
+export {
+  callbackOnWritable,
+  callbackOnWritableAllProtocol,
+  rxFlowControl,
+} from './commands/flow.js'
 export { close, closeAll, hangup, hangupOnClient, stopListening } from './commands/close.js'
 export { answerHandshake, httpRespond, type HttpAnswer } from './commands/http-respond.js'
 export {
@@ -67,5 +95,12 @@ export {
   type PollFdInfo,
 } from './commands/query.js'
 
-export { ContextDestroyedError, type Fault, type FaultName, faults, ReentrantCallError, UsageError } from './errors.js'
+export {
+  ContextDestroyedError,
+  type Fault,
+  type FaultName,
+  faults,
+  ReentrantCallError,
+  UsageError,
+} from './errors.js'
 export { type LimitName, limits, type Limits } from './connection/limits.js'

@@ -18,7 +18,9 @@ function change(op: PollChange['op'], fd: number, bits: number, gen = 1): PollCh
   return { op, fd, gen, bits, prev: 0, next: bits, seq, context: owner }
 }
 
-/** A poller whose seams the test calls, one listener, and one accepted connection that is watched. */
+/**
+ * A poller whose seams the test calls, one listener, and one accepted connection that is watched.
+ */
 class Bench {
   readonly poller: FakePoller
   readonly listenFd: number

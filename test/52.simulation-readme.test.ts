@@ -3,7 +3,6 @@
  */
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { rules } from '../integrations/simulation/checker-rules.js'
 
 const page = new URL('../integrations/simulation/README.md', import.meta.url)
@@ -30,7 +29,7 @@ describe('52 the page of the simulation', () => {
       }
       const file = new URL(`simulation-readme-${index + 1}.mts`, outFolder)
       writeFileSync(file, source)
-      await import(pathToFileURL(file.pathname).href)
+      await import(file.href)
     })
   }
 

@@ -31,7 +31,8 @@ export function dropPrivileges(ids: { readonly gid?: number; readonly uid?: numb
 /** Reads back, and tries to return: a saved id would let an exploit do the same. */
 function verify({ gid, uid }: { readonly gid?: number; readonly uid?: number }): void {
   const asked = gid !== undefined ? [gid, gid] : [process.getgid?.(), process.getegid?.()]
-  if (process.getgid?.() !== asked[0] || process.getegid?.() !== asked[1]) refuse('gid did not change')
+  if (process.getgid?.() !== asked[0] || process.getegid?.() !== asked[1])
+    refuse('gid did not change')
   if (uid === undefined) return
   if (process.getuid?.() !== uid || process.geteuid?.() !== uid) refuse('uid did not change')
   if (uid !== 0 && regains(() => process.setuid?.(0))) refuse('uid 0 could be had back')

@@ -4,7 +4,7 @@
  * Knows the contexts of one poller and routes what became ready to its owner: a context, or a
  * function for a foreign fd. Source: src/CONTRACT.md B and C, C5, C14, C29.
  */
-import { nextTimeout, serviceFd, UsageError } from '../../src/index.js'
+import { isDestroyed, nextTimeout, serviceFd, UsageError } from '../../src/index.js'
 import type { Context, Pollfd } from '../../src/index.js'
 import type { Poller } from './poller.js'
 
@@ -39,12 +39,6 @@ export class ServiceLoop {
       this.#members.push(member)
     }
     member.fds += change
-  }
-
-  /** Whether nothing can ever become ready or due for the context: destroyed ones are like that. */
-  isSpent(context: Context): boolean {
-    const member = this.#members.find((one) => one.context === context)
-    return (member === undefined || member.fds === 0) && nextTimeout(context) === -1
   }
 
   /** Monotonic milliseconds: read once per round, as libuv does, and afresh outside of one. */
@@ -85,7 +79,7 @@ export class ServiceLoop {
       const due = this.#serviceDue()
       this.#inRound = false
       if (count > 0 || due || this.poller.woken || timeoutMs === 0) return serviced
-      if (this.poller.closed || this.isSpent(context)) return serviced
+      if (this.poller.closed || isDestroyed(context)) return serviced
       if (bounded) {
         leftMs = endMs - performance.now()
         if (leftMs <= 0) return serviced

@@ -9,10 +9,15 @@ export class ByteQueue {
 
   private chunks: Buffer[] = []
   private offset = 0
-  /** Chunks after which a read stops, although more waits. Few, and empty outside of tests of borders. */
+  /**
+   * Chunks after which a read stops, although more waits. Few, and empty outside of tests of
+   * borders.
+   */
   private readonly borders = new Set<Buffer>()
 
-  /** @param border true: no read goes past these bytes into later ones, as if those arrived later */
+  /**
+   * @param border true: no read goes past these bytes into later ones, as if those arrived later
+   */
   push(bytes: Uint8Array, border = false): void {
     if (bytes.length === 0) return
     const chunk = Buffer.allocUnsafeSlow(bytes.length)

@@ -284,7 +284,10 @@ export class Scene {
     return this.frames[this.depth]
   }
 
-  /** Lists a descriptor for the rules of the outermost exit, and forgets what it did in an earlier call. */
+  /**
+   * Lists a descriptor for the rules of the outermost exit, and forgets what it did in an earlier
+   * call.
+   */
   touch(facts: FdFacts): void {
     const { context } = facts
     if (facts.touchedIn === context.callNo) return

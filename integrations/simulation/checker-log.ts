@@ -25,7 +25,9 @@ export class CallLog {
   }))
   private next = 0
 
-  /** @param what a name @param subject most often an fd @param detail most often bits or a length */
+  /**
+   * @param what a name @param subject most often an fd @param detail most often bits or a length
+   */
   add(what: string, subject: number = NONE, detail: number = NONE, result?: unknown): void {
     this.put(what, false, subject, detail, result)
   }

@@ -9,11 +9,15 @@ import { Status } from './checker-facts.js'
 import type { ContextFacts, FdFacts, Scene } from './checker-facts.js'
 import type { Broken, Rule } from './checker-rule.js'
 
-/** A readiness found before the mask changed may still arrive; a third in a row is none of those. */
+/**
+ * A readiness found before the mask changed may still arrive; a third in a row is none of those.
+ */
 const STRAYS = 3
 /** Times that a fd was found ready, with nobody serving it in between. */
 const STRIKES = 3
-/** Services between two looks for a forgotten 'more', for a host that does not tell of its waits. */
+/**
+ * Services between two looks for a forgotten 'more', for a host that does not tell of its waits.
+ */
 const LOOK_EVERY = 64
 
 export const hostRules: readonly Rule[] = [
@@ -68,7 +72,8 @@ export const hostRules: readonly Rule[] = [
       if (facts === undefined) return undefined
       const stray = revents & POLL_MASK & ~maskAtEntry
       if (stray === 0 || maskAtEntry === 0 || facts.strayServices + 1 < STRAYS) return undefined
-      return `fd ${facts.fd} with ${formatEvents(revents)}; its mask is ${formatEvents(maskAtEntry)}`
+      const mask = formatEvents(maskAtEntry)
+      return `fd ${facts.fd} with ${formatEvents(revents)}; its mask is ${mask}`
     },
   },
   {
@@ -141,7 +146,9 @@ function twice(batch: readonly Pollfd[]): Broken {
   return undefined
 }
 
-/** Looks at one descriptor per service, round and round: the cost does not grow with their number. */
+/**
+ * Looks at one descriptor per service, round and round: the cost does not grow with their number.
+ */
 function brokenFairness(scene: Scene, context: ContextFacts): Broken {
   const { probe, edge, starveCalls } = scene.limits
   if (probe === undefined || edge) return undefined

@@ -7,7 +7,9 @@ import type { ContextFacts, FdFacts, Scene } from './checker-facts.js'
 import { quoted } from './checker-rule.js'
 import type { Broken, IoOp, Rule } from './checker-rule.js'
 
-/** Services without any effect before a rule says that it spins; more where the truth is unknown. */
+/**
+ * Services without any effect before a rule says that it spins; more where the truth is unknown.
+ */
 const SPINS = 8
 const SPINS_UNPROBED = 64
 
@@ -74,7 +76,7 @@ export const serviceRules: readonly Rule[] = [
   {
     id: 'C15',
     sentence:
-      'POLLOUT is on exactly while bytes are queued, a writable callback is due, or a connect is under way.',
+      'POLLOUT is on exactly while bytes are queued, a callback is wanted, or a connect runs.',
     settled: (_scene, facts) => brokenWriteInterest(facts),
   },
   {
@@ -124,7 +126,7 @@ export const serviceRules: readonly Rule[] = [
       const spins = idleServices(scene, context, serviced)
       if (spins < (probe === undefined ? SPINS_UNPROBED : SPINS)) return undefined
       if (probe !== undefined && (probe(serviced.fd) & (POLLERR | POLLHUP)) === 0) return undefined
-      return `fd ${serviced.fd} with ${formatEvents(revents)} led to nothing ${spins} times in a row`
+      return `fd ${serviced.fd}: ${formatEvents(revents)} led to nothing ${spins} times in a row`
     },
   },
   {

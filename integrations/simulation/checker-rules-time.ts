@@ -5,7 +5,9 @@ import { Status } from './checker-facts.js'
 import type { ContextFacts, Scene } from './checker-facts.js'
 import type { Broken, Rule } from './checker-rule.js'
 
-/** Visible idleness that lazily armed deadlines may need, beside one step for each descriptor (C21). */
+/**
+ * Visible idleness that lazily armed deadlines may need, beside one step for each descriptor (C21).
+ */
 const IDLE_MORES = 16
 
 export const timeRules: readonly Rule[] = [
@@ -20,7 +22,7 @@ export const timeRules: readonly Rule[] = [
   {
     id: 'C21',
     sentence:
-      'SET_TIMEOUT only when the earliest deadline came nearer, or the last one passed or vanished.',
+      'SET_TIMEOUT only when the deadline came nearer, or the one told before passed or vanished.',
     timeout: (scene, context, timeoutMs, deadlineMs) =>
       context === undefined ? undefined : brokenTimeout(scene, context, timeoutMs, deadlineMs),
     exit(scene, context) {

@@ -23,11 +23,16 @@ import type { Violation } from './checker-rule.js'
 import { rules } from './checker-rules.js'
 
 export interface CheckerOptions {
-  /** The poller is edge-triggered: 'more' must be honoured (H3), starvation cannot be judged (H5). */
+  /**
+   * The poller is edge-triggered: 'more' must be honoured (H3), starvation cannot be judged (H5).
+   */
   readonly edge?: boolean
   /** The readiness of an fd right now, poll(2)'s bits. With it H5 is judged, and C17 sooner. */
   readonly probe?: (fd: number) => number
-  /** How late a host may come back after a deadline (H2). Default 1000. `Infinity` where a test moves the clock by itself. */
+  /**
+   * How late a host may come back after a deadline (H2). Default 1000. `Infinity` where a test
+   * moves the clock by itself.
+   */
   readonly lateMs?: number
   /** Services of others after which a ready fd is starving (H5). Default 1024. */
   readonly starveCalls?: number
@@ -61,7 +66,9 @@ export interface CheckedHost extends Host {
   readonly violations: readonly Violation[]
   /** @throws Error with the first broken rule, its sentence and the last 20 calls */
   assertClean(): void
-  /** Tell what a wait gave, before its descriptors are served: H6 is judged by it, H3 and H8 sooner. */
+  /**
+   * Tell what a wait gave, before its descriptors are served: H6 is judged by it, H3 and H8 sooner.
+   */
   waited(batch: readonly Pollfd[]): void
   /** Wraps the four handlers that keep the poll array, for a host without `pollSet`. */
   on(handlers: PollHandlers): PollHandlers
@@ -70,7 +77,10 @@ export interface CheckedHost extends Host {
 const LATE_MS = 1000
 const STARVE_CALLS = 1024
 
-/** Watches a host and the contexts made on it. One checker per poller: contexts that share the poller share it. */
+/**
+ * Watches a host and the contexts made on it. One checker per poller: contexts that share the
+ * poller share it.
+ */
 export function checked<H extends Host>(host: H, options: CheckerOptions = {}): H & CheckedHost {
   const queries = options.queries ?? {
     nextTimeout: (handle) => nextTimeout(handle as Context),

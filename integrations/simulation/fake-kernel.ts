@@ -44,7 +44,10 @@ const FIRST_EPHEMERAL_PORT = 32_768
 const NOWHERE: SocketAddress = { name: '', address: '', port: 0, family: '' }
 
 export class FakeKernel implements SocketIo {
-  /** Results laid down for the next calls: a negative number is the answer, others let the call go on. */
+  /**
+   * Results laid down for the next calls: a negative number is the answer, others let the call go
+   * on.
+   */
   readonly script = { listen: new Script(), accept: new Script(), connect: new Script() }
   /** Calls made so far. */
   readonly counts = { recv: 0, send: 0, sendv: 0, accept: 0, close: 0 }
@@ -86,7 +89,10 @@ export class FakeKernel implements SocketIo {
     return undefined
   }
 
-  /** Puts a new connection into a listener's queue. @returns the far end, or undefined: the queue is full */
+  /**
+   * Puts a new connection into a listener's queue. @returns the far end, or undefined: the queue is
+   * full
+   */
   connectFromOutside(listener: Listener): Endpoint | undefined {
     const from = { ...listener.address, name: '', port: this.ephemeralPort() }
     const [near, far] = endpointPair(listener.address, from, this.options.windowBytes)

@@ -10,13 +10,16 @@ import type { Script } from './script.js'
 export class Peer {
   constructor(private readonly far: Endpoint) {}
 
-  /** The library's descriptor of this connection; -1 before it was accepted and after it was closed. */
+  /**
+   * The library's descriptor of this connection; -1 before it was accepted and after it was closed.
+   */
   get fd(): number {
     return this.far.other.fd
   }
 
   /**
-   * Results of the library's next recv and send on this connection, one per call: `3` takes or gives
+   * Results of the library's next recv and send on this connection, one per call: `3` takes or
+   * gives
    * at most three bytes, a negative number (WOULD_BLOCK, -Errno.ECONNRESET) is the answer, and `0`
    * to recv is an end of file.
    */
@@ -34,7 +37,9 @@ export class Peer {
     return this.far.finReceived
   }
 
-  /** The connection was reset by the library, or by its kernel because it closed with bytes unread. */
+  /**
+   * The connection was reset by the library, or by its kernel because it closed with bytes unread.
+   */
   get wasReset(): boolean {
     return this.far.cut
   }

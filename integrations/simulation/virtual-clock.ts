@@ -23,7 +23,10 @@ export class VirtualClock {
     return this.monotonicMs + this.wallOffsetMs
   }
 
-  /** Lets `ms` milliseconds pass; fractions count. A negative length is the fault H7, made on purpose. */
+  /**
+   * Lets `ms` milliseconds pass; fractions count. A negative length is the fault H7, made on
+   * purpose.
+   */
   advance(ms: number): void {
     this.monotonicMs += ms
   }

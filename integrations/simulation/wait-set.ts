@@ -82,7 +82,10 @@ export class WaitSet implements PollSet {
     if (this.watches.has(fd)) this.ready.add(fd)
   }
 
-  /** A service answered 'more': report it once more, ready or not. Level-triggered polling does so anyway (C12). */
+  /**
+   * A service answered 'more': report it once more, ready or not. Level-triggered polling does so
+   * anyway (C12).
+   */
   again(fd: number, revents: number): void {
     if (!this.edge || !this.watches.has(fd)) return
     this.owed.set(fd, revents)

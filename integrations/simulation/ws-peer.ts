@@ -1,7 +1,8 @@
 /**
  * A Peer that speaks WebSocket, as a client: the opening handshake, frames, messages.
  *
- * Refuses everything a server must not do, by throwing in the test. Shares no code with the library.
+ * Refuses everything a server must not do, by throwing in the test. Shares no code with the
+ * library.
  * Source: RFC 6455 sections 1.3, 4.1, 5.
  */
 import { createHash } from 'node:crypto'
@@ -91,7 +92,10 @@ export class WsPeer extends Peer {
     return this.arrived.splice(0)
   }
 
-  /** The whole messages that arrived since the last look: text as string, binary as Buffer. Control frames stay for `frames()`. */
+  /**
+   * The whole messages that arrived since the last look: text as string, binary as Buffer. Control
+   * frames stay for `frames()`.
+   */
   messages(): (string | Buffer)[] {
     this.receive()
     const messages: (string | Buffer)[] = []

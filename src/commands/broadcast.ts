@@ -18,16 +18,21 @@ import { roomFor, type WriteResult, writeResult } from './write.js'
  * @param data a string is broadcast as UTF-8
  * @returns how many connections will be told
  * @throws UsageError for anything that is no Protocol of a context
- * @see C7, C13, seed: libwebsockets_broadcast (differs from seed: no padding, and no open loopback port)
+ * @see C7, C13, seed: libwebsockets_broadcast (differs from seed: no padding, and no open loopback
+ *   port)
  */
 export function broadcast(protocol: Protocol, data: Uint8Array | string): number {
   if (!(protocol instanceof ProtocolEntry))
-    throw new UsageError('ERR_EXTPOLL_NOT_A_PROTOCOL', 'broadcast() takes a Protocol of a context: getProtocol(wsi), or one of ctx.protocols')
+    throw new UsageError(
+      'ERR_EXTPOLL_NOT_A_PROTOCOL',
+      'broadcast() takes a Protocol of a context: getProtocol(wsi), or one of ctx.protocols',
+    )
   const core = contextOf(protocol.owningContext, 'broadcast')
   if (core.destroyed) return 0
   const connections: Connection[] = []
   for (const entry of core.table.entries.values())
-    if (entry instanceof Connection && entry.protocol === protocol && entry.state === State.OPEN) connections.push(entry)
+    if (entry instanceof Connection && entry.protocol === protocol && entry.state === State.OPEN)
+      connections.push(entry)
   if (connections.length === 0) return 0
   enter(core, 'broadcast', undefined)
   try {
@@ -45,16 +50,23 @@ export function broadcast(protocol: Protocol, data: Uint8Array | string): number
  */
 export function prepareFrame(data: Uint8Array | string, kind: number): PreparedFrame {
   if (kind !== OPCODE_TEXT && kind !== OPCODE_BINARY)
-    throw new UsageError('ERR_EXTPOLL_WRITE_KIND', 'prepareFrame() encodes whole messages: kind must be TEXT or BINARY')
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_KIND',
+      'prepareFrame() encodes whole messages: kind must be TEXT or BINARY',
+    )
   if (typeof data !== 'string' && !(data instanceof Uint8Array))
-    throw new UsageError('ERR_EXTPOLL_WRITE_DATA', 'prepareFrame() takes a string or a Uint8Array, a Buffer for instance')
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_DATA',
+      'prepareFrame() takes a string or a Uint8Array, a Buffer for instance',
+    )
   return new PreparedFrame(FIN_BIT | kind, typeof data === 'string' ? Buffer.from(data) : data)
 }
 
 /**
  * Writes a prepared message: as `write`, without encoding or copying it again for every connection
  * that is written to in the same outermost call.
- * @param frame from `prepareFrame`; serves any number of connections of any context, any number of times
+ * @param frame from `prepareFrame`; serves any number of connections of any context, any number of
+ *   times
  * @returns as `write`
  * @throws UsageError while a fragmented message of this connection is under way
  */
@@ -64,7 +76,10 @@ export function writePrepared(wsi: Wsi, frame: PreparedFrame): WriteResult {
     throw new UsageError('ERR_EXTPOLL_WRITE_DATA', 'writePrepared() takes what prepareFrame() made')
   if (connection.state !== State.OPEN) return 'closed'
   if (connection.sendsFragments)
-    throw new UsageError('ERR_EXTPOLL_WRITE_FRAGMENT', 'a fragmented message is under way: write CONTINUATION until the piece without NO_FIN')
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_FRAGMENT',
+      'a fragmented message is under way: write CONTINUATION until the piece without NO_FIN',
+    )
   const core = ownerOf(connection)
   let result: WriteResult = 'full'
   enter(core, 'writePrepared', connection.fd)

@@ -1,4 +1,6 @@
-/** `close`, `hangup`, `hangupOnClient`, `stopListening`, `closeAll`: ends begun by the application. */
+/**
+ * `close`, `hangup`, `hangupOnClient`, `stopListening`, `closeAll`: ends begun by the application.
+ */
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { armDeadline } from '../connection/deadline.js'
@@ -27,7 +29,12 @@ export function close(wsi: Wsi, code = 1000, reason = ''): boolean {
   const core = ownerOf(connection)
   enter(core, 'close', connection.fd)
   try {
-    beginClose(core, connection, { code, reason, initiator: 'application', cause: 'CLOSED_BY_APPLICATION' })
+    beginClose(core, connection, {
+      code,
+      reason,
+      initiator: 'application',
+      cause: 'CLOSED_BY_APPLICATION',
+    })
   } finally {
     leave(core, 'close', true)
   }
@@ -36,10 +43,16 @@ export function close(wsi: Wsi, code = 1000, reason = ''): boolean {
 
 function checkClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code))
-    throw new UsageError('ERR_EXTPOLL_CLOSE_CODE', `close code ${String(code)} cannot be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999`)
+    throw new UsageError(
+      'ERR_EXTPOLL_CLOSE_CODE',
+      `close code ${String(code)} cannot be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999`,
+    )
   const bytes = Buffer.byteLength(reason)
   if (bytes > MAX_CLOSE_REASON_BYTES)
-    throw new UsageError('ERR_EXTPOLL_CLOSE_REASON', `the close reason has ${bytes} bytes of UTF-8; ${MAX_CLOSE_REASON_BYTES} fit`)
+    throw new UsageError(
+      'ERR_EXTPOLL_CLOSE_REASON',
+      `the close reason has ${bytes} bytes of UTF-8; ${MAX_CLOSE_REASON_BYTES} fit`,
+    )
 }
 
 /**
@@ -100,7 +113,10 @@ export function closeAll(ctx: Context, code = 1001, graceMs = 5_000): void {
   const core = contextOf(ctx, 'closeAll')
   checkClose(code, '')
   if (!Number.isInteger(graceMs) || graceMs < 1)
-    throw new UsageError('ERR_EXTPOLL_LIMIT', `graceMs must be a whole number from 1, not ${String(graceMs)}`)
+    throw new UsageError(
+      'ERR_EXTPOLL_LIMIT',
+      `graceMs must be a whole number from 1, not ${String(graceMs)}`,
+    )
   if (core.destroyed) return
   enter(core, 'closeAll', undefined)
   try {
@@ -111,13 +127,24 @@ export function closeAll(ctx: Context, code = 1001, graceMs = 5_000): void {
   }
 }
 
-function closeWithin(core: ContextState, connection: Connection, code: number, graceMs: number): void {
+function closeWithin(
+  core: ContextState,
+  connection: Connection,
+  code: number,
+  graceMs: number,
+): void {
   if (connection.state === State.REQUEST || connection.state === State.DEFERRED)
     dropConnection(core, connection, 'CONTEXT_DESTROYED', 'application')
   if (connection.state === State.OPEN)
-    beginClose(core, connection, { code, reason: '', initiator: 'application', cause: 'CLOSED_BY_APPLICATION' })
+    beginClose(core, connection, {
+      code,
+      reason: '',
+      initiator: 'application',
+      cause: 'CLOSED_BY_APPLICATION',
+    })
   if (connection.state === State.ENDED) return
   const latestMs = core.now() + graceMs
-  if (connection.stateDeadlineMs === 0 || connection.stateDeadlineMs > latestMs) connection.stateDeadlineMs = latestMs
+  if (connection.stateDeadlineMs === 0 || connection.stateDeadlineMs > latestMs)
+    connection.stateDeadlineMs = latestMs
   armDeadline(core, connection)
 }

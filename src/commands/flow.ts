@@ -17,7 +17,10 @@ export function callbackOnWritable(ctx: Context, wsi: Wsi): boolean {
   const core = contextOf(ctx, 'callbackOnWritable')
   const connection = connectionOf(wsi, 'callbackOnWritable')
   if (ownerOf(connection) !== core)
-    throw new UsageError('ERR_EXTPOLL_NOT_A_CONNECTION', 'callbackOnWritable(): the connection belongs to another context')
+    throw new UsageError(
+      'ERR_EXTPOLL_NOT_A_CONNECTION',
+      'callbackOnWritable(): the connection belongs to another context',
+    )
   if (connection.state !== State.OPEN) return false
   enter(core, 'callbackOnWritable', connection.fd)
   try {
@@ -35,13 +38,21 @@ export function callbackOnWritable(ctx: Context, wsi: Wsi): boolean {
  * @see seed: libwebsocket_callback_on_writable_all_protocol
  */
 export function callbackOnWritableAllProtocol(protocol: Protocol): number {
-  const core = contextOf((protocol as Partial<Protocol> | undefined)?.owningContext, 'callbackOnWritableAllProtocol')
+  const core = contextOf(
+    (protocol as Partial<Protocol> | undefined)?.owningContext,
+    'callbackOnWritableAllProtocol',
+  )
   let count = 0
   if (core.destroyed) return count
   enter(core, 'callbackOnWritableAllProtocol', undefined)
   try {
     for (const entry of core.table.entries.values()) {
-      if (!(entry instanceof Connection) || entry.protocol !== protocol || entry.state !== State.OPEN) continue
+      if (
+        !(entry instanceof Connection) ||
+        entry.protocol !== protocol ||
+        entry.state !== State.OPEN
+      )
+        continue
       wantWritable(core, entry)
       count++
     }

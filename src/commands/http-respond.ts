@@ -51,7 +51,10 @@ export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
 export function answerHandshake(wsi: Wsi, answer: typeof ACCEPT | Refusal): boolean {
   const connection = connectionOf(wsi, 'answerHandshake')
   if (answer !== ACCEPT && !isRefusal(answer))
-    throw new UsageError('ERR_EXTPOLL_FILTER_ANSWER', 'answerHandshake takes ACCEPT or { status, headers?, body? }')
+    throw new UsageError(
+      'ERR_EXTPOLL_FILTER_ANSWER',
+      'answerHandshake takes ACCEPT or { status, headers?, body? }',
+    )
   if (connection.state !== State.DEFERRED) return false
   const core = ownerOf(connection)
   enter(core, 'answerHandshake', connection.fd)

@@ -1,4 +1,6 @@
-/** Questions about a context or a connection. They change nothing, and are legal everywhere (C8). */
+/**
+ * Questions about a context or a connection. They change nothing, and are legal everywhere (C8).
+ */
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { connectionOf, contextOf } from '../context/bracket.js'
@@ -24,7 +26,10 @@ export function isFinalFragment(wsi: Wsi): boolean {
   return connectionOf(wsi, 'isFinalFragment').finalFragment
 }
 
-/** Bytes still to come of the frame in hand; 0 when the RECEIVE in hand ends it. @see seed: libwebsockets_remaining_packet_payload */
+/**
+ * Bytes still to come of the frame in hand; 0 when the RECEIVE in hand ends it.
+ * @see seed: libwebsockets_remaining_packet_payload
+ */
 export function remainingPacketPayload(wsi: Wsi): number {
   return connectionOf(wsi, 'remainingPacketPayload').frameRemaining
 }
@@ -35,7 +40,10 @@ export function getBufferedBytes(wsi: Wsi): number {
   return connection.queuedBytes + connection.corkedBytes
 }
 
-/** The context's Protocol object of a connection; null before one was selected. @see seed: libwebsockets_get_protocol */
+/**
+ * The context's Protocol object of a connection; null before one was selected.
+ * @see seed: libwebsockets_get_protocol
+ */
 export function getProtocol(wsi: Wsi): Protocol | null {
   return connectionOf(wsi, 'getProtocol').protocol
 }
@@ -70,7 +78,9 @@ export interface PollFdInfo {
   readonly gen: number
 }
 
-/** The poll set as the host was told it, in ADD order: for hosts that begin late, and for looking. */
+/**
+ * The poll set as the host was told it, in ADD order: for hosts that begin late, and for looking.
+ */
 export function pollFds(ctx: Context): PollFdInfo[] {
   const core = contextOf(ctx, 'pollFds')
   return Array.from(core.table.entries.values(), ({ fd, mask, gen }) => ({ fd, events: mask, gen }))

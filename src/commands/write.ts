@@ -47,16 +47,22 @@ export type WriteResult = 'ok' | 'backpressure' | 'full' | 'closed'
  * end; payloads above `corkMaxBytes` leave at once, behind what is corked.
  *
  * @param data at most `maxBufferedBytes`; a string is sent as UTF-8
- * @param kind TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN for a fragment that is not the last
+ * @param kind TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN for a fragment that is
+ *   not the last
  * @returns see WriteResult
- * @throws UsageError for a kind or data that cannot be sent; ReentrantCallError from an announcement
- * @see RFC 6455 5.4 and 6.1, seed: libwebsocket_write (differs from seed: a short write is not success)
+ * @throws UsageError for a kind or data that cannot be sent; ReentrantCallError from an
+ *   announcement
+ * @see RFC 6455 5.4 and 6.1, seed: libwebsocket_write (differs from seed: a short write is not
+ *   success)
  */
 export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteResult {
   const connection = connectionOf(wsi, 'write')
   const core = ownerOf(connection)
   if (typeof data !== 'string' && !(data instanceof Uint8Array))
-    throw new UsageError('ERR_EXTPOLL_WRITE_DATA', 'write takes a string or a Uint8Array, a Buffer for instance')
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_DATA',
+      'write takes a string or a Uint8Array, a Buffer for instance',
+    )
   if (connection.state !== State.OPEN) return 'closed'
   const firstByte = checkKind(connection, kind)
   let result: WriteResult = 'closed'
@@ -73,10 +79,23 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
 function checkKind(connection: Connection, kind: number): number {
   const opcode = kind & 0x0f
   const last = (kind & NO_FIN) === 0
-  if ((kind & ~0x8f) !== 0 || opcode > OPCODE_PONG || (opcode > OPCODE_BINARY && opcode < OPCODE_PING))
-    throw new UsageError('ERR_EXTPOLL_WRITE_KIND', 'kind must be TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN or not; to close, use close()')
+  if (
+    (kind & ~0x8f) !== 0 ||
+    opcode > OPCODE_PONG ||
+    (opcode > OPCODE_BINARY && opcode < OPCODE_PING)
+  )
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_KIND',
+
+      'kind must be TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN or ' +
+        'not; to close, use close()',
+    )
   if ((opcode & CONTROL_BIT) !== 0) {
-    if (!last) throw new UsageError('ERR_EXTPOLL_WRITE_KIND', 'a control frame cannot be fragmented: leave NO_FIN out (RFC 6455 5.4)')
+    if (!last)
+      throw new UsageError(
+        'ERR_EXTPOLL_WRITE_KIND',
+        'a control frame cannot be fragmented: leave NO_FIN out (RFC 6455 5.4)',
+      )
     return FIN_BIT | opcode
   }
   if ((opcode === OPCODE_CONTINUATION) !== connection.sendsFragments)
@@ -89,11 +108,19 @@ function checkKind(connection: Connection, kind: number): number {
   return last ? FIN_BIT | opcode : opcode
 }
 
-function writeFrame(core: Core, connection: Connection, firstByte: number, data: Uint8Array | string): WriteResult {
+function writeFrame(
+  core: Core,
+  connection: Connection,
+  firstByte: number,
+  data: Uint8Array | string,
+): WriteResult {
   const payloadBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.length
   const control = (firstByte & CONTROL_BIT) !== 0
   if (control && payloadBytes > MAX_CONTROL_PAYLOAD_BYTES)
-    throw new UsageError('ERR_EXTPOLL_WRITE_DATA', `a ping or pong carries at most ${MAX_CONTROL_PAYLOAD_BYTES} bytes (RFC 6455 5.5)`)
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_DATA',
+      `a ping or pong carries at most ${MAX_CONTROL_PAYLOAD_BYTES} bytes (RFC 6455 5.5)`,
+    )
   if (!roomFor(core, connection, frameHeaderBytes(payloadBytes) + payloadBytes)) return 'full'
   if (!control) connection.sendsFragments = (firstByte & FIN_BIT) === 0
   if (typeof data === 'string') transmitText(core, connection, firstByte, data, payloadBytes)
@@ -109,11 +136,15 @@ export function writeResult(core: Core, connection: Connection): WriteResult {
   return connection.wasEnded ? 'closed' : 'ok'
 }
 
-/** May so many bytes be taken? Where not, a protocol with `onFull: 'close'` loses the connection, with 1013. */
+/**
+ * May so many bytes be taken? Where not, a protocol with `onFull: 'close'` loses the connection,
+ * with 1013.
+ */
 export function roomFor(core: Core, connection: Connection, bytes: number): boolean {
   const waiting = connection.queuedBytes + connection.corkedBytes
   const { maxBufferedBytes, maxContextBufferedBytes } = core.limits
-  if (waiting + bytes <= maxBufferedBytes && core.bufferedBytes + bytes <= maxContextBufferedBytes) return true
+  if (waiting + bytes <= maxBufferedBytes && core.bufferedBytes + bytes <= maxContextBufferedBytes)
+    return true
   if (connection.protocol!.closesWhenFull) failConnection(core, connection, 'SEND_QUEUE_FULL')
   return false
 }

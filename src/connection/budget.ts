@@ -1,4 +1,7 @@
-/** The work that one outermost call may still do (C13). A budget yields; it never fails a connection. */
+/**
+ * The work that one outermost call may still do (C13). A budget yields; it never fails a
+ * connection.
+ */
 import { type Limits } from './limits.js'
 
 /** What is left of the budgets of the outermost call (C13). */

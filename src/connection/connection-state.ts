@@ -18,17 +18,26 @@ export const State = {
   CLOSING: 4,
   /** Nothing received counts any more; what is queued still leaves. */
   FLUSHING: 5,
-  /** All was sent, FIN too; reading until the peer ends, so that no reset takes the last bytes away. */
+  /**
+   * All was sent, FIN too; reading until the peer ends, so that no reset takes the last bytes away.
+   */
   LINGERING: 6,
   ENDED: 7,
 } as const
 
 export type StateNumber = (typeof State)[keyof typeof State]
 
-export type ConnectionEvent = 'defer' | 'http' | 'accept' | 'close sent' | 'last write' | 'linger' | 'end'
+export type ConnectionEvent =
+  'defer' | 'http' | 'accept' | 'close sent' | 'last write' | 'linger' | 'end'
 
 const transitions: Readonly<Record<StateNumber, Partial<Record<ConnectionEvent, StateNumber>>>> = {
-  [State.REQUEST]: { defer: State.DEFERRED, http: State.HTTP, accept: State.OPEN, 'last write': State.FLUSHING, end: State.ENDED },
+  [State.REQUEST]: {
+    defer: State.DEFERRED,
+    http: State.HTTP,
+    accept: State.OPEN,
+    'last write': State.FLUSHING,
+    end: State.ENDED,
+  },
   [State.DEFERRED]: { accept: State.OPEN, 'last write': State.FLUSHING, end: State.ENDED },
   [State.HTTP]: { 'last write': State.FLUSHING, end: State.ENDED },
   [State.OPEN]: { 'close sent': State.CLOSING, 'last write': State.FLUSHING, end: State.ENDED },

@@ -7,7 +7,6 @@
  */
 import { UsageError } from '../errors.js'
 import { type DeadlineHeap } from '../poll/deadline-heap.js'
-import { type PollEntry } from '../poll/interest-table.js'
 import { POLLIN, POLLOUT } from '../poll/pollfd.js'
 import { type ProtocolEntry } from '../protocol/protocol-table.js'
 import { type CloseInfo, type Context, type Wsi } from '../protocol/protocol-types.js'
@@ -48,7 +47,8 @@ export interface Core {
   /** The one transmit arena, empty between outermost calls. */
   readonly arena: IoBuffer
   /** The seam's own masking, where it has one. */
-  readonly nativeMask: ((buffer: IoBuffer, offset: number, length: number, key: number) => void) | null
+  readonly nativeMask:
+    ((buffer: IoBuffer, offset: number, length: number, key: number) => void) | null
   /** Bytes of the arena in use. */
   arenaUsedBytes: number
   /** Changes whenever the arena is emptied. */
@@ -62,7 +62,7 @@ export interface Core {
   /** A fraction in [0, 1) from the host's entropy. */
   randomFraction(): number
   /** Compare this entry's interest with what the host knows, at the exit. */
-  touch(entry: PollEntry): void
+  touch(entry: TimedEntry): void
   /** The connection was written to; in order of first write. */
   scheduleFlush(connection: Connection): void
   /** Every connection written to leaves now: the arena is full. */
@@ -71,8 +71,17 @@ export interface Core {
   scheduleEnd(connection: Connection): void
   /** Progress is possible without a new kernel event (C14). */
   schedulePending(connection: Connection): void
-  /** Runs a protocol callback. @returns its answer, or THREW: then the connection was already dealt with */
-  call(connection: Connection, protocol: ProtocolEntry, reason: number, data: unknown, len: number): unknown
+  /**
+   * Runs a protocol callback.
+   * @returns its answer, or THREW: then the connection was already dealt with
+   */
+  call(
+    connection: Connection,
+    protocol: ProtocolEntry,
+    reason: number,
+    data: unknown,
+    len: number,
+  ): unknown
   /** Tells `onError`, or keeps the error for the end of the outermost call (C29). */
   report(error: unknown): void
 }
@@ -167,7 +176,10 @@ export class Connection extends TimedEntry {
   move(event: ConnectionEvent): void {
     const next = nextState(this.state, event)
     if (next === undefined)
-      throw new UsageError('ERR_EXTPOLL_INTERNAL', `${event} in state ${this.state}: please report this with your trace`)
+      throw new UsageError(
+        'ERR_EXTPOLL_INTERNAL',
+        `${event} in state ${this.state}: please report this with your trace`,
+      )
     this.state = next
   }
 
@@ -210,7 +222,9 @@ export class Connection extends TimedEntry {
 
   /** The application, or a peer that does not take our answers, holds up receiving. */
   get blocked(): boolean {
-    return this.paused || (this.queue !== null && this.queue.bytes >= this.core.limits.txHighWaterBytes)
+    return (
+      this.paused || (this.queue !== null && this.queue.bytes >= this.core.limits.txHighWaterBytes)
+    )
   }
 
   /** C16: not paused, below the high-water marks, before the end of file. */
@@ -227,7 +241,11 @@ export class Connection extends TimedEntry {
 
   /** A writable callback could run as soon as the socket takes a write. */
   get writableDeliverable(): boolean {
-    return this.wantsWritable && this.state === State.OPEN && this.queuedBytes < this.core.limits.txLowWaterBytes
+    return (
+      this.wantsWritable &&
+      this.state === State.OPEN &&
+      this.queuedBytes < this.core.limits.txLowWaterBytes
+    )
   }
 
   /** C15, C16. */

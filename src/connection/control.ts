@@ -8,7 +8,12 @@ import { answerClose, failConnection } from './ending.js'
 import { transmitControl } from './transmit-frame.js'
 
 /** @param payload unmasked, in the receive buffer; dead after this call */
-export function receiveControl(core: Core, connection: Connection, opcode: number, payload: Buffer): void {
+export function receiveControl(
+  core: Core,
+  connection: Connection,
+  opcode: number,
+  payload: Buffer,
+): void {
   switch (opcode) {
     case OPCODE_PING:
       receivePing(core, connection, payload)
@@ -16,7 +21,13 @@ export function receiveControl(core: Core, connection: Connection, opcode: numbe
     case OPCODE_PONG: {
       const protocol = connection.protocol!
       if (protocol.hears(Reason.RECEIVE_PONG))
-        core.call(connection, protocol, Reason.RECEIVE_PONG, protocol.copies ? Buffer.from(payload) : payload, payload.length)
+        core.call(
+          connection,
+          protocol,
+          Reason.RECEIVE_PONG,
+          protocol.copies ? Buffer.from(payload) : payload,
+          payload.length,
+        )
       break
     }
     case OPCODE_CLOSE: {
@@ -27,7 +38,10 @@ export function receiveControl(core: Core, connection: Connection, opcode: numbe
   }
 }
 
-/** Every ping is answered as long as our close frame has not left (5.5.2); a peer that only pings and never reads is bounded. */
+/**
+ * Every ping is answered as long as our close frame has not left (5.5.2); a peer that only pings
+ * and never reads is bounded.
+ */
 function receivePing(core: Core, connection: Connection, payload: Buffer): void {
   if (connection.state !== State.OPEN) return
   if (connection.queue !== null && ++connection.pendingPongs > core.limits.maxPendingPongs)

@@ -11,10 +11,13 @@ export function nextDeadlineMs(connection: Connection): number {
   const { limits } = connection.core
   let earliest = Infinity
   if (connection.stateDeadlineMs !== 0) earliest = connection.stateDeadlineMs
-  if (connection.queue !== null) earliest = Math.min(earliest, connection.stalledSinceMs + limits.writeStallTimeoutMs)
-  if (connection.errorHeardMs !== 0) earliest = Math.min(earliest, connection.errorHeardMs + limits.pausedErrorTimeoutMs)
+  if (connection.queue !== null)
+    earliest = Math.min(earliest, connection.stalledSinceMs + limits.writeStallTimeoutMs)
+  if (connection.errorHeardMs !== 0)
+    earliest = Math.min(earliest, connection.errorHeardMs + limits.pausedErrorTimeoutMs)
   // While we do not read, silence says nothing about the peer.
-  if (connection.state === State.OPEN && connection.reads) earliest = Math.min(earliest, quietDeadlineMs(connection))
+  if (connection.state === State.OPEN && connection.reads)
+    earliest = Math.min(earliest, quietDeadlineMs(connection))
   return earliest
 }
 
@@ -22,8 +25,11 @@ export function nextDeadlineMs(connection: Connection): number {
 function quietDeadlineMs(connection: Connection): number {
   const { limits } = connection.core
   const idle = limits.idleTimeoutMs === 0 ? Infinity : connection.lastRxMs + limits.idleTimeoutMs
-  if (connection.pingSentMs > connection.lastRxMs) return Math.min(idle, connection.pingSentMs + limits.pongTimeoutMs)
-  return connection.pingIntervalMs === 0 ? idle : Math.min(idle, connection.lastRxMs + connection.pingIntervalMs)
+  if (connection.pingSentMs > connection.lastRxMs)
+    return Math.min(idle, connection.pingSentMs + limits.pongTimeoutMs)
+  return connection.pingIntervalMs === 0
+    ? idle
+    : Math.min(idle, connection.lastRxMs + connection.pingIntervalMs)
 }
 
 /** Reading begins anew after a pause: the peer's silence counts from now. */

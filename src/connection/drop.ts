@@ -9,7 +9,12 @@ import { State } from './connection-state.js'
 import { dropHeld } from './held.js'
 
 /** Ends at once; what was not sent is thrown away, and the transport is reset. */
-export function dropConnection(core: Core, connection: Connection, cause: FaultName, initiator: CloseInfo['initiator'] = 'library'): void {
+export function dropConnection(
+  core: Core,
+  connection: Connection,
+  cause: FaultName,
+  initiator: CloseInfo['initiator'] = 'library',
+): void {
   if (connection.state === State.ENDED) return
   tellAbnormal(connection, initiator, cause)
   connection.abortive = true
@@ -23,8 +28,14 @@ export function loseTransport(core: Core, connection: Connection): void {
   endNow(core, connection)
 }
 
-/** What CLOSED will tell of an end without the peer's close frame (RFC 6455 7.1.5); who began stays. */
-export function tellAbnormal(connection: Connection, initiator: CloseInfo['initiator'], cause: FaultName): void {
+/**
+ * What CLOSED will tell of an end without the peer's close frame (RFC 6455 7.1.5); who began stays.
+ */
+export function tellAbnormal(
+  connection: Connection,
+  initiator: CloseInfo['initiator'],
+  cause: FaultName,
+): void {
   const { closing } = connection
   if (closing === null) connection.closing = { code: CLOSE_ABNORMAL, reason: '', initiator, cause }
   else if (connection.state === State.CLOSING)

@@ -11,14 +11,21 @@ import { transmitControl } from './transmit-frame.js'
 
 const NO_PAYLOAD = Buffer.alloc(0)
 
-/** Does what is due, one thing at most, and arms what comes next. A deadline that moved on is armed anew. */
+/**
+ * Does what is due, one thing at most, and arms what comes next. A deadline that moved on is armed
+ * anew.
+ */
 export function serviceDue(core: Core, connection: Connection): void {
   const now = core.now()
   const { limits } = core
   if (connection.queue !== null && now >= connection.stalledSinceMs + limits.writeStallTimeoutMs)
     dropConnection(core, connection, 'WRITE_STALL_TIMEOUT')
-  else if (connection.stateDeadlineMs !== 0 && now >= connection.stateDeadlineMs) endState(core, connection)
-  else if (connection.errorHeardMs !== 0 && now >= connection.errorHeardMs + limits.pausedErrorTimeoutMs)
+  else if (connection.stateDeadlineMs !== 0 && now >= connection.stateDeadlineMs)
+    endState(core, connection)
+  else if (
+    connection.errorHeardMs !== 0 &&
+    now >= connection.errorHeardMs + limits.pausedErrorTimeoutMs
+  )
     endPaused(core, connection)
   else if (connection.state === State.OPEN && connection.reads) serviceQuiet(core, connection, now)
   armDeadline(core, connection)
@@ -41,7 +48,9 @@ function endState(core: Core, connection: Connection): void {
   }
 }
 
-/** POLLERR or POLLHUP was heard while paused. A hint may be stale: recv's word is the truth (C5). */
+/**
+ * POLLERR or POLLHUP was heard while paused. A hint may be stale: recv's word is the truth (C5).
+ */
 function endPaused(core: Core, connection: Connection): void {
   connection.errorHeardMs = 0
   const result = connection.eof ? 0 : connection.io.recv(connection.fd, core.rx, 0, 1)
@@ -53,12 +62,17 @@ function endPaused(core: Core, connection: Connection): void {
 /** Silence: an unanswered ping and the idle limit end the connection, the ping interval asks. */
 function serviceQuiet(core: Core, connection: Connection, now: number): void {
   const { limits } = core
-  if (connection.pingSentMs !== 0 && connection.lastRxMs >= connection.pingSentMs) connection.pingSentMs = 0
+  if (connection.pingSentMs !== 0 && connection.lastRxMs >= connection.pingSentMs)
+    connection.pingSentMs = 0
   if (connection.pingSentMs !== 0 && now >= connection.pingSentMs + limits.pongTimeoutMs)
     failConnection(core, connection, 'PONG_TIMEOUT')
   else if (limits.idleTimeoutMs !== 0 && now >= connection.lastRxMs + limits.idleTimeoutMs)
     failConnection(core, connection, 'IDLE_TIMEOUT')
-  else if (connection.pingSentMs === 0 && connection.pingIntervalMs !== 0 && now >= connection.lastRxMs + connection.pingIntervalMs) {
+  else if (
+    connection.pingSentMs === 0 &&
+    connection.pingIntervalMs !== 0 &&
+    now >= connection.lastRxMs + connection.pingIntervalMs
+  ) {
     connection.pingSentMs = now
     transmitControl(core, connection, OPCODE_PING, NO_PAYLOAD)
   }

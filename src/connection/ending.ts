@@ -29,7 +29,12 @@ export function beginClose(core: Core, connection: Connection, info: CloseInfo):
 }
 
 /** The peer's close frame came: answers it where it began, and ends once that is sent. */
-export function answerClose(core: Core, connection: Connection, code: number, reason: string): void {
+export function answerClose(
+  core: Core,
+  connection: Connection,
+  code: number,
+  reason: string,
+): void {
   const began = connection.state === State.OPEN
   if (began) {
     connection.closing ??= { code, reason, initiator: 'peer', cause: 'CLOSED_BY_PEER' }
@@ -85,7 +90,11 @@ export function endOfFile(core: Core, connection: Connection): void {
  * @param remove announces DEL and takes the connection out of every table
  * @returns whether it is over now
  */
-export function finish(core: Core, connection: Connection, remove: (connection: Connection) => void): boolean {
+export function finish(
+  core: Core,
+  connection: Connection,
+  remove: (connection: Connection) => void,
+): boolean {
   if (connection.state === State.FLUSHING) {
     if (connection.queue !== null) return false
     if (connection.lingers && !connection.eof) {

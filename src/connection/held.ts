@@ -18,7 +18,13 @@ export function layOutHeld(core: Core, connection: Connection): number {
  * @param consumed bytes of the receive buffer that are done with
  * @param end where the bytes in the receive buffer end
  */
-export function keepUnconsumed(core: Core, connection: Connection, laidOut: number, consumed: number, end: number): void {
+export function keepUnconsumed(
+  core: Core,
+  connection: Connection,
+  laidOut: number,
+  consumed: number,
+  end: number,
+): void {
   const { held } = connection
   if (held === null && consumed === end) return
   if (held !== null && end === laidOut && consumed < laidOut) {

@@ -1,7 +1,8 @@
 /**
  * Every limit, budget and deadline: one table of name, default, bounds and reason.
  *
- * `createContext` takes each by its name. None is infinite; where 0 switches one off, the row says so.
+ * `createContext` takes each by its name. None is infinite; where 0 switches one off, the row says
+ * so.
  */
 import { UsageError } from '../errors.js'
 
@@ -18,43 +19,226 @@ const MAX_BYTES = 2 ** 30
 
 const rows = {
   // Deadlines (C23)
-  handshakeTimeoutMs: { default: 10_000, min: 1, max: MAX_MS, why: 'From accept to the answer, deferred filters included: a slow handshake holds a descriptor. nginx client_header_timeout 60 s, Node headersTimeout 60 s, libwebsockets 20 s.' },
-  idleTimeoutMs: { default: 120_000, min: 0, max: MAX_MS, why: 'Not a byte received for this long: the peer is gone. 0 = off. uWebSockets 120 s, nginx proxy_read_timeout 60 s.' },
-  pingIntervalMs: { default: 30_000, min: 0, max: MAX_MS, why: 'A quiet connection is asked whether it lives, before middleboxes forget it. 0 = off. python-websockets 20 s, libwebsockets 300 s.' },
-  pongTimeoutMs: { default: 20_000, min: 1, max: MAX_MS, why: 'A ping not answered by any byte for this long: the peer is gone. python-websockets 20 s.' },
-  closeTimeoutMs: { default: 10_000, min: 1, max: MAX_MS, why: 'Our close frame waits this long for the one of the peer. python-websockets 10 s, ws 30 s.' },
-  writeStallTimeoutMs: { default: 60_000, min: 1, max: MAX_MS, why: 'Bytes are queued and the peer took none for this long. nginx send_timeout 60 s.' },
-  lingerTimeoutMs: { default: 2_000, min: 1, max: MAX_MS, why: 'After a refusal we wait for the peer to read it before the descriptor goes: closing with unread bytes would reset the answer away. nginx lingering_timeout 5 s.' },
-  pausedErrorTimeoutMs: { default: 5_000, min: 1, max: MAX_MS, why: 'A paused connection whose peer is known to be gone keeps what was received this long for its application.' },
-  acceptRetryMs: { default: 100, min: 1, max: MAX_MS, why: 'A listener that ran out of descriptors tries again, or as soon as a connection closed. nginx 500 ms.' },
+  handshakeTimeoutMs: {
+    default: 10_000,
+    min: 1,
+    max: MAX_MS,
+    why:
+      'From accept to the answer, deferred filters included: a slow handshake holds a ' +
+      'descriptor. nginx client_header_timeout 60 s, Node headersTimeout 60 s, ' +
+      'libwebsockets 20 s.',
+  },
+  idleTimeoutMs: {
+    default: 120_000,
+    min: 0,
+    max: MAX_MS,
+    why:
+      'Not a byte received for this long: the peer is gone. 0 = off. uWebSockets 120 ' +
+      's, nginx proxy_read_timeout 60 s.',
+  },
+  pingIntervalMs: {
+    default: 30_000,
+    min: 0,
+    max: MAX_MS,
+    why:
+      'A quiet connection is asked whether it lives, before middleboxes forget it. 0 = ' +
+      'off. python-websockets 20 s, libwebsockets 300 s.',
+  },
+  pongTimeoutMs: {
+    default: 20_000,
+    min: 1,
+    max: MAX_MS,
+    why: 'A ping not answered by any byte for this long: the peer is gone. python-websockets 20 s.',
+  },
+  closeTimeoutMs: {
+    default: 10_000,
+    min: 1,
+    max: MAX_MS,
+    why:
+      'Our close frame waits this long for the one of the peer. python-websockets 10 ' +
+      's, ws 30 s.',
+  },
+  writeStallTimeoutMs: {
+    default: 60_000,
+    min: 1,
+    max: MAX_MS,
+    why: 'Bytes are queued and the peer took none for this long. nginx send_timeout 60 s.',
+  },
+  lingerTimeoutMs: {
+    default: 2_000,
+    min: 1,
+    max: MAX_MS,
+    why:
+      'After a refusal we wait for the peer to read it before the descriptor goes: ' +
+      'closing with unread bytes would reset the answer away. nginx lingering_timeout ' +
+      '5 s.',
+  },
+  pausedErrorTimeoutMs: {
+    default: 5_000,
+    min: 1,
+    max: MAX_MS,
+    why:
+      'A paused connection whose peer is known to be gone keeps what was received this ' +
+      'long for its application.',
+  },
+  acceptRetryMs: {
+    default: 100,
+    min: 1,
+    max: MAX_MS,
+    why:
+      'A listener that ran out of descriptors tries again, or as soon as a connection ' +
+      'closed. nginx 500 ms.',
+  },
 
   // Sizes
-  maxHeaderBytes: { default: 16_384, min: 256, max: 65_536, why: 'Of a request head. Node 16 KiB, nginx 4 x 8 KiB.' },
-  maxHeaderCount: { default: 100, min: 8, max: 10_000, why: 'Fields of a request head. Node 2,000, Apache 100.' },
-  maxMessageBytes: { default: 2 ** 20, min: 1, max: MAX_BYTES, why: 'Of a message after reassembly: what one peer can make us hold. ws 100 MiB, uWebSockets 16 KiB, python-websockets 1 MiB.' },
-  maxFrameBytes: { default: MAX_BYTES, min: 125, max: MAX_BYTES, why: 'Of one frame: maxMessageBytes bounds it before this does, unless delivery is "stream".' },
-  maxFragments: { default: 4_096, min: 1, max: MAX_BYTES, why: 'Frames of a message: empty fragments cost us work and the sender little (ws CVE-2026-48779).' },
-  maxPendingPongs: { default: 64, min: 1, max: 65_536, why: 'Pongs that wait for a peer that pings and does not read.' },
-  maxBufferedBytes: { default: 2 ** 22, min: 1_024, max: MAX_BYTES, why: 'Of one send queue, counting its parts. A write past it answers full. uWebSockets 64 KiB, ws none.' },
-  maxContextBufferedBytes: { default: 2 ** 28, min: 1_024, max: 2 ** 40, why: 'Of all send queues and partly received messages together: many slow peers are an attack that no single limit sees.' },
-  txHighWaterBytes: { default: 65_536, min: 1, max: MAX_BYTES, why: 'A send queue above this stops reading from its peer (C16).' },
-  txLowWaterBytes: { default: 16_384, min: 1, max: MAX_BYTES, why: 'A send queue below this makes the connection writeable again.' },
-  rxHighWaterBytes: { default: 65_536, min: 1_024, max: MAX_BYTES, why: 'Received bytes that wait for the application; above this nothing more is read (C16).' },
-  maxConnections: { default: 100_000, min: 1, max: 2 ** 24, why: 'Of the context. At the limit the listener pauses. nginx worker_connections 512.' },
-  maxConnectionsPerPeer: { default: 0, min: 0, max: 2 ** 24, why: 'Of one address (IPv6: one /64). 0 = maxConnections: a proxy in front makes all peers one.' },
-  listenBacklog: { default: 511, min: 1, max: 65_535, why: 'Connections that wait to be accepted. nginx and Node 511.' },
+  maxHeaderBytes: {
+    default: 16_384,
+    min: 256,
+    max: 65_536,
+    why: 'Of a request head. Node 16 KiB, nginx 4 x 8 KiB.',
+  },
+  maxHeaderCount: {
+    default: 100,
+    min: 8,
+    max: 10_000,
+    why: 'Fields of a request head. Node 2,000, Apache 100.',
+  },
+  maxMessageBytes: {
+    default: 2 ** 20,
+    min: 1,
+    max: MAX_BYTES,
+    why:
+      'Of a message after reassembly: what one peer can make us hold. ws 100 MiB, ' +
+      'uWebSockets 16 KiB, python-websockets 1 MiB.',
+  },
+  maxFrameBytes: {
+    default: MAX_BYTES,
+    min: 125,
+    max: MAX_BYTES,
+    why: 'Of one frame: maxMessageBytes bounds it before this does, unless delivery is "stream".',
+  },
+  maxFragments: {
+    default: 4_096,
+    min: 1,
+    max: MAX_BYTES,
+    why:
+      'Frames of a message: empty fragments cost us work and the sender little (ws ' +
+      'CVE-2026-48779).',
+  },
+  maxPendingPongs: {
+    default: 64,
+    min: 1,
+    max: 65_536,
+    why: 'Pongs that wait for a peer that pings and does not read.',
+  },
+  maxBufferedBytes: {
+    default: 2 ** 22,
+    min: 1_024,
+    max: MAX_BYTES,
+    why:
+      'Of one send queue, counting its parts. A write past it answers full. ' +
+      'uWebSockets 64 KiB, ws none.',
+  },
+  maxContextBufferedBytes: {
+    default: 2 ** 28,
+    min: 1_024,
+    max: 2 ** 40,
+    why:
+      'Of all send queues and partly received messages together: many slow peers are ' +
+      'an attack that no single limit sees.',
+  },
+  txHighWaterBytes: {
+    default: 65_536,
+    min: 1,
+    max: MAX_BYTES,
+    why: 'A send queue above this stops reading from its peer (C16).',
+  },
+  txLowWaterBytes: {
+    default: 16_384,
+    min: 1,
+    max: MAX_BYTES,
+    why: 'A send queue below this makes the connection writeable again.',
+  },
+  rxHighWaterBytes: {
+    default: 65_536,
+    min: 1_024,
+    max: MAX_BYTES,
+    why: 'Received bytes that wait for the application; above this nothing more is read (C16).',
+  },
+  maxConnections: {
+    default: 100_000,
+    min: 1,
+    max: 2 ** 24,
+    why: 'Of the context. At the limit the listener pauses. nginx worker_connections 512.',
+  },
+  maxConnectionsPerPeer: {
+    default: 0,
+    min: 0,
+    max: 2 ** 24,
+    why:
+      'Of one address (IPv6: one /64). 0 = maxConnections: a proxy in front makes all ' +
+      'peers one.',
+  },
+  listenBacklog: {
+    default: 511,
+    min: 1,
+    max: 65_535,
+    why: 'Connections that wait to be accepted. nginx and Node 511.',
+  },
 
   // Work per outermost call (C13)
-  rxBudgetBytes: { default: 65_536, min: 1_024, max: 2 ** 24, why: 'Read per call: fairness between peers.' },
-  messageBudget: { default: 256, min: 1, max: 2 ** 20, why: 'Messages and control frames handled per call.' },
-  txBudgetBytes: { default: 262_144, min: 1_024, max: 2 ** 28, why: 'Written per call; the rest waits for POLLOUT.' },
-  acceptBudget: { default: 64, min: 1, max: 65_536, why: 'Connections accepted per call. nginx multi_accept all, libuv 32.' },
+  rxBudgetBytes: {
+    default: 65_536,
+    min: 1_024,
+    max: 2 ** 24,
+    why: 'Read per call: fairness between peers.',
+  },
+  messageBudget: {
+    default: 256,
+    min: 1,
+    max: 2 ** 20,
+    why: 'Messages and control frames handled per call.',
+  },
+  txBudgetBytes: {
+    default: 262_144,
+    min: 1_024,
+    max: 2 ** 28,
+    why: 'Written per call; the rest waits for POLLOUT.',
+  },
+  acceptBudget: {
+    default: 64,
+    min: 1,
+    max: 65_536,
+    why: 'Connections accepted per call. nginx multi_accept all, libuv 32.',
+  },
   deadlineBudget: { default: 256, min: 1, max: 2 ** 20, why: 'Deadlines handled per call.' },
-  broadcastBudget: { default: 256, min: 1, max: 2 ** 20, why: 'Connections told of a broadcast per call.' },
+  broadcastBudget: {
+    default: 256,
+    min: 1,
+    max: 2 ** 20,
+    why: 'Connections told of a broadcast per call.',
+  },
   endBudget: { default: 64, min: 1, max: 2 ** 20, why: 'Connections ended per call.' },
-  inflateBudgetBytes: { default: 2 ** 20, min: 1_024, max: MAX_BYTES, why: 'Bytes decompressed per call.' },
-  unwindRounds: { default: 8, min: 1, max: 1_024, why: 'Rounds of flush, ends and deferred callbacks when a call unwinds (C7).' },
-  corkMaxBytes: { default: 16_384, min: 0, max: 65_536, why: 'Payloads up to this are copied into the transmit buffer; larger ones leave at once from where they are.' },
+  inflateBudgetBytes: {
+    default: 2 ** 20,
+    min: 1_024,
+    max: MAX_BYTES,
+    why: 'Bytes decompressed per call.',
+  },
+  unwindRounds: {
+    default: 8,
+    min: 1,
+    max: 1_024,
+    why: 'Rounds of flush, ends and deferred callbacks when a call unwinds (C7).',
+  },
+  corkMaxBytes: {
+    default: 16_384,
+    min: 0,
+    max: 65_536,
+    why:
+      'Payloads up to this are copied into the transmit buffer; larger ones leave at ' +
+      'once from where they are.',
+  },
 } as const satisfies Record<string, LimitRow>
 
 export type LimitName = keyof typeof rows
@@ -73,11 +257,19 @@ export function resolveLimits(options: Readonly<Partial<Record<string, unknown>>
     const { default: fallback, min, max } = rows[name]
     const value = options[name] ?? fallback
     if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
-      throw new UsageError('ERR_EXTPOLL_LIMIT', `${name} must be a whole number from ${min} to ${max}, not ${String(value)}`)
+      throw new UsageError(
+        'ERR_EXTPOLL_LIMIT',
+        `${name} must be a whole number from ${min} to ${max}, not ${typeof value === 'number' ? value : typeof value}`,
+      )
     limits[name] = value
   }
   if (limits.txLowWaterBytes > limits.txHighWaterBytes)
-    throw new UsageError('ERR_EXTPOLL_LIMIT', `txLowWaterBytes (${limits.txLowWaterBytes}) must not be above txHighWaterBytes (${limits.txHighWaterBytes})`)
+    throw new UsageError(
+      'ERR_EXTPOLL_LIMIT',
+
+      `txLowWaterBytes (${limits.txLowWaterBytes}) must not be above ` +
+        `txHighWaterBytes (${limits.txHighWaterBytes})`,
+    )
   if (limits.maxConnectionsPerPeer === 0) limits.maxConnectionsPerPeer = limits.maxConnections
   return limits
 }

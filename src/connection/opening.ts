@@ -30,7 +30,12 @@ const EXTRA_LINES: Partial<Record<FaultName, string>> = {
 }
 
 /** Consumes a request head from `at` to `end` of the receive buffer. @returns where it stopped */
-export function consumeRequest(core: Core, connection: Connection, at: number, end: number): number {
+export function consumeRequest(
+  core: Core,
+  connection: Connection,
+  at: number,
+  end: number,
+): number {
   const { bytes } = core.rx
   const headEnd = findHeadEnd(bytes, at, end, connection.scanned)
   if ((headEnd === -1 ? end : headEnd) - at > core.limits.maxHeaderBytes) {
@@ -73,12 +78,17 @@ function openWebSocket(core: Core, connection: Connection, head: RequestHead): v
   decide(core, connection, protocol, request, answer)
 }
 
-/** The application's policy is a filter as well: only true passes, only false is its own refusal. */
+/**
+ * The application's policy is a filter as well: only true passes, only false is its own refusal.
+ */
 function checkOrigin(core: Core, origin: string, request: UpgradeRequest): FaultName | null {
   try {
     const allowed: unknown = core.allowsOrigin(origin, request)
     if (typeof allowed === 'boolean') return allowed ? null : 'UPGRADE_ORIGIN'
-    throw new UsageError('ERR_EXTPOLL_FILTER_ANSWER', 'allowedOrigins() must answer true or false, at once')
+    throw new UsageError(
+      'ERR_EXTPOLL_FILTER_ANSWER',
+      'allowedOrigins() must answer true or false, at once',
+    )
   } catch (error) {
     core.report(error)
     return 'FILTER_FAILED'
@@ -91,11 +101,21 @@ function fallbackProtocol(core: Core): ProtocolEntry | null {
 
 function unknownProtocolText(core: Core): string {
   const names = core.protocols.map((protocol) => protocol.name).filter((name) => name !== '')
-  return `${faults.UPGRADE_PROTOCOL.sentence} Spoken: ${names.length === 0 ? 'none, offer none' : names.join(', ')}.\n`
+  const spoken = names.length === 0 ? 'none, offer none' : names.join(', ')
+  return `${faults.UPGRADE_PROTOCOL.sentence} Spoken: ${spoken}.\n`
 }
 
-/** Filters fail closed: an answer that is none of ours refuses (seed-API: FILTER_PROTOCOL_CONNECTION). */
-function decide(core: Core, connection: Connection, protocol: ProtocolEntry, request: UpgradeRequest, answer: unknown): void {
+/**
+ * Filters fail closed: an answer that is none of ours refuses (seed-API:
+ * FILTER_PROTOCOL_CONNECTION).
+ */
+function decide(
+  core: Core,
+  connection: Connection,
+  protocol: ProtocolEntry,
+  request: UpgradeRequest,
+  answer: unknown,
+): void {
   if (answer === undefined || answer === ACCEPT || answer === 0) {
     acceptHandshake(core, connection, protocol, request)
   } else if (answer === DEFER) {
@@ -107,20 +127,32 @@ function decide(core: Core, connection: Connection, protocol: ProtocolEntry, req
     refuseByApplication(core, connection, answer)
   } else {
     if (answer !== THREW)
-      core.report(new UsageError('ERR_EXTPOLL_FILTER_ANSWER', 'a filter answers nothing, ACCEPT, DEFER or { status, headers?, body? }; a Promise needs DEFER and answerHandshake()'))
+      core.report(
+        new UsageError(
+          'ERR_EXTPOLL_FILTER_ANSWER',
+          'a filter answers nothing, ACCEPT, DEFER or { status, headers?, body? }; ' +
+            'to decide later answer DEFER, and call answerHandshake()',
+        ),
+      )
     refuseFault(core, connection, 'FILTER_FAILED')
   }
 }
 
 /** Is this an answer that refuses? */
 export function isRefusal(answer: unknown): answer is Refusal {
-  return typeof answer === 'object' && answer !== null && typeof (answer as Refusal).status === 'number'
+  return (
+    typeof answer === 'object' && answer !== null && typeof (answer as Refusal).status === 'number'
+  )
 }
 
 /** A refusal whose headers cannot be sent still refuses. */
 export function refuseByApplication(core: Core, connection: Connection, refusal: Refusal): void {
   try {
-    if (refusal.status < 300) throw new UsageError('ERR_EXTPOLL_HTTP_STATUS', `status ${refusal.status}: a refusal's status is from 300 to 599`)
+    if (refusal.status < 300)
+      throw new UsageError(
+        'ERR_EXTPOLL_HTTP_STATUS',
+        `status ${refusal.status}: a refusal's status is from 300 to 599`,
+      )
     refuse(core, connection, refusal, '')
   } catch (error) {
     core.report(error)
@@ -142,16 +174,26 @@ function makeSession(core: Core, connection: Connection, protocol: ProtocolEntry
 }
 
 /** Answers 101, and the connection is open. */
-export function acceptHandshake(core: Core, connection: Connection, protocol: ProtocolEntry, request: UpgradeRequest): void {
+export function acceptHandshake(
+  core: Core,
+  connection: Connection,
+  protocol: ProtocolEntry,
+  request: UpgradeRequest,
+): void {
   const named = request.offered?.includes(protocol.name) === true ? protocol.name : ''
-  transmitBytes(core, connection, Buffer.from(formatSwitchingProtocols(request.key, named), 'latin1'))
+  transmitBytes(
+    core,
+    connection,
+    Buffer.from(formatSwitchingProtocols(request.key, named), 'latin1'),
+  )
   connection.admission = null
   connection.move('accept')
   connection.stateDeadlineMs = 0
   connection.lastRxMs = core.now()
   // Connections made together must not ping together: up to a tenth sooner, by entropy.
   const { pingIntervalMs } = core.limits
-  connection.pingIntervalMs = pingIntervalMs === 0 ? 0 : pingIntervalMs * (1 - core.randomFraction() / 10)
+  connection.pingIntervalMs =
+    pingIntervalMs === 0 ? 0 : pingIntervalMs * (1 - core.randomFraction() / 10)
   armDeadline(core, connection)
   core.touch(connection)
   connection.established = true
@@ -168,7 +210,10 @@ function openHttp(core: Core, connection: Connection, head: RequestHead): void {
   connection.protocol = protocol
   if (!makeSession(core, connection, protocol)) return
   connection.move('http')
-  if (core.call(connection, protocol, Reason.HTTP, head, 0) === THREW && connection.state === State.HTTP)
+  if (
+    core.call(connection, protocol, Reason.HTTP, head, 0) === THREW &&
+    connection.state === State.HTTP
+  )
     refuseFault(core, connection, 'FILTER_FAILED')
 }
 
@@ -176,13 +221,21 @@ function openHttp(core: Core, connection: Connection, head: RequestHead): void {
 export function refuseFault(core: Core, connection: Connection, cause: FaultName): void {
   const { status, sentence } = faults[cause]
   connection.closing ??= { code: 1006, reason: sentence, initiator: 'library', cause }
-  refuse(core, connection, { status: status ?? 500, body: `${sentence}\n` }, EXTRA_LINES[cause] ?? '')
+  refuse(
+    core,
+    connection,
+    { status: status ?? 500, body: `${sentence}\n` },
+    EXTRA_LINES[cause] ?? '',
+  )
 }
 
 /** @throws UsageError for a status or header that cannot be sent; nothing was written then */
 function refuse(core: Core, connection: Connection, refusal: Refusal, extraLines: string): void {
   const body = Buffer.from(refusal.body ?? '', 'utf8')
-  const type = refusal.headers === undefined ? { 'Content-Type': 'text/plain; charset=utf-8' } : refusal.headers
+  const type =
+    refusal.headers === undefined
+      ? { 'Content-Type': 'text/plain; charset=utf-8' }
+      : refusal.headers
   const date = formatHttpDate(core.wallClock())
   const head = formatAnswerHead(refusal.status, type, body.length, date, extraLines)
   transmitBytes(core, connection, Buffer.concat([Buffer.from(head, 'latin1'), body]))

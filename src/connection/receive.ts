@@ -76,7 +76,8 @@ function sequenceFault(connection: Connection, header: FrameHeader): FaultName |
 
 function unmaskReceived(core: Core, start: number, stop: number, key: number): void {
   const { rx } = core
-  if (stop - start >= NATIVE_MASK_MIN_BYTES && core.nativeMask !== null) core.nativeMask(rx, start, stop - start, key)
+  if (stop - start >= NATIVE_MASK_MIN_BYTES && core.nativeMask !== null)
+    core.nativeMask(rx, start, stop - start, key)
   else unmask(rx.bytes, core.rxWords, start, stop, key)
 }
 
@@ -140,16 +141,33 @@ function deliverWhole(core: Core, connection: Connection, start: number, stop: n
     return
   }
   connection.finalFragment = true
-  core.call(connection, protocol, Reason.RECEIVE, protocol.copies ? Buffer.from(view) : view, stop - start)
+  core.call(
+    connection,
+    protocol,
+    Reason.RECEIVE,
+    protocol.copies ? Buffer.from(view) : view,
+    stop - start,
+  )
   connection.messageOpcode = 0
 }
 
 /** `delivery: 'stream'`: payload as it comes. */
-function deliverPiece(core: Core, connection: Connection, piece: Buffer, messageEnds: boolean): void {
+function deliverPiece(
+  core: Core,
+  connection: Connection,
+  piece: Buffer,
+  messageEnds: boolean,
+): void {
   const protocol = connection.protocol!
   if (piece.length === 0 && !messageEnds) return
   connection.finalFragment = messageEnds
   if (messageEnds) connection.dropAssembly()
-  core.call(connection, protocol, Reason.RECEIVE, protocol.copies ? Buffer.from(piece) : piece, piece.length)
+  core.call(
+    connection,
+    protocol,
+    Reason.RECEIVE,
+    protocol.copies ? Buffer.from(piece) : piece,
+    piece.length,
+  )
   if (messageEnds) connection.messageOpcode = 0
 }

@@ -43,7 +43,11 @@ export class SendQueue {
   front(maxBytes: number): Uint8Array[] {
     const parts: Uint8Array[] = []
     let room = maxBytes
-    for (let index = 0; index < this.#chunks.length && parts.length < MAX_PARTS && room > 0; index++) {
+    for (
+      let index = 0;
+      index < this.#chunks.length && parts.length < MAX_PARTS && room > 0;
+      index++
+    ) {
       const chunk = this.#chunks[index]!
       const start = index === 0 ? this.#sent : 0
       const end = index === this.#chunks.length - 1 ? this.#filled : chunk.length

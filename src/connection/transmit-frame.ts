@@ -12,7 +12,12 @@ import { enqueue, flushCork, flushWithBody, reserve } from './transmit.js'
 const LOOP_MAX_BYTES = 48
 
 /** @param firstByte FIN and reserved bits or-ed with the opcode */
-export function transmitFrame(core: Core, connection: Connection, firstByte: number, payload: Uint8Array): void {
+export function transmitFrame(
+  core: Core,
+  connection: Connection,
+  firstByte: number,
+  payload: Uint8Array,
+): void {
   const payloadBytes = payload.length
   if (connection.queue !== null) {
     queueFrame(core, connection, firstByte, payload)
@@ -34,7 +39,13 @@ export function transmitFrame(core: Core, connection: Connection, firstByte: num
 }
 
 /** Text that JavaScript holds as a string, written as UTF-8 where it will be sent from. */
-export function transmitText(core: Core, connection: Connection, firstByte: number, text: string, payloadBytes: number): void {
+export function transmitText(
+  core: Core,
+  connection: Connection,
+  firstByte: number,
+  text: string,
+  payloadBytes: number,
+): void {
   if (connection.queue !== null || payloadBytes > core.limits.corkMaxBytes) {
     transmitFrame(core, connection, firstByte, Buffer.from(text, 'utf8'))
     return
@@ -52,7 +63,11 @@ export function transmitPrepared(core: Core, connection: Connection, frame: Prep
     enqueue(core, connection, bytes, 0, bytes.length)
   } else if (bytes.length > core.limits.corkMaxBytes) {
     flushWithBody(core, connection, bytes)
-  } else if (frame.arena === core.arena && frame.arenaEpoch === core.arenaEpoch && connection.corkStart === connection.corkEnd) {
+  } else if (
+    frame.arena === core.arena &&
+    frame.arenaEpoch === core.arenaEpoch &&
+    connection.corkStart === connection.corkEnd
+  ) {
     connection.corkStart = frame.arenaAt
     connection.corkEnd = frame.arenaAt + bytes.length
     core.scheduleFlush(connection)
@@ -67,7 +82,12 @@ export function transmitPrepared(core: Core, connection: Connection, frame: Prep
 }
 
 /** A control frame: at most 125 bytes. */
-export function transmitControl(core: Core, connection: Connection, opcode: number, payload: Uint8Array): void {
+export function transmitControl(
+  core: Core,
+  connection: Connection,
+  opcode: number,
+  payload: Uint8Array,
+): void {
   transmitFrame(core, connection, FIN_BIT | opcode, payload)
 }
 
@@ -79,7 +99,12 @@ function flushWhenWell(core: Core, connection: Connection): void {
   if (connection.corkedBytes > core.limits.txLowWaterBytes) flushCork(core, connection)
 }
 
-function queueFrame(core: Core, connection: Connection, firstByte: number, payload: Uint8Array): void {
+function queueFrame(
+  core: Core,
+  connection: Connection,
+  firstByte: number,
+  payload: Uint8Array,
+): void {
   const header = Buffer.allocUnsafe(frameHeaderBytes(payload.length))
   writeFrameHeader(header, 0, firstByte, payload.length)
   enqueue(core, connection, header, 0, header.length)

@@ -46,7 +46,11 @@ export function flushCork(core: Core, connection: Connection): void {
   const length = corkEnd - corkStart
   let taken = 0
   if (connection.queue === null && core.budget.txBytes > 0) {
-    taken = accountSend(core, connection, connection.io.send(connection.fd, core.arena, corkStart, length))
+    taken = accountSend(
+      core,
+      connection,
+      connection.io.send(connection.fd, core.arena, corkStart, length),
+    )
     if (taken === length || taken < 0) return
   }
   enqueue(core, connection, core.arena.bytes, corkStart + taken, corkEnd)
@@ -118,7 +122,13 @@ function accountSend(core: Core, connection: Connection, result: number): number
 }
 
 /** Puts bytes behind what already waits for POLLOUT. */
-export function enqueue(core: Core, connection: Connection, source: Uint8Array, start: number, end: number): void {
+export function enqueue(
+  core: Core,
+  connection: Connection,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): void {
   if (connection.queue === null) {
     connection.queue = new SendQueue()
     connection.stalledSinceMs = core.now()

@@ -64,7 +64,8 @@ export class Announcer {
 
   off(event: string, listener: (...args: never[]) => void): void {
     this.#emitter.off(event, listener as (...args: unknown[]) => void)
-    this.hearsTimeout = this.#keeper.timeout !== undefined || this.#emitter.listenerCount('SET_TIMEOUT') > 0
+    this.hearsTimeout =
+      this.#keeper.timeout !== undefined || this.#emitter.listenerCount('SET_TIMEOUT') > 0
   }
 
   /** @throws what the keeper threw on ADD; everything else goes to onError */
@@ -76,7 +77,8 @@ export class Announcer {
       this.#tellKeeper(change)
       this.#guard(() => this.#audience.callFirst(REASONS[op], change, bits))
       if (this.#emitter.listenerCount(EVENTS[op]) > 0)
-        for (const listener of this.#emitter.listeners(EVENTS[op])) this.#guard(() => listener(fd, bits, change))
+        for (const listener of this.#emitter.listeners(EVENTS[op]))
+          this.#guard(() => listener(fd, bits, change))
     } finally {
       this.announcing = wasAnnouncing
     }
@@ -86,7 +88,8 @@ export class Announcer {
     this.announcing = true
     try {
       this.#guard(() => this.#keeper.timeout?.(timeoutMs, deadlineMs))
-      for (const listener of this.#emitter.listeners('SET_TIMEOUT')) this.#guard(() => listener(timeoutMs, deadlineMs))
+      for (const listener of this.#emitter.listeners('SET_TIMEOUT'))
+        this.#guard(() => listener(timeoutMs, deadlineMs))
     } finally {
       this.announcing = false
     }
@@ -114,13 +117,19 @@ function keeperOf(on: OnHandlers | undefined): PollSet {
   if (add === undefined || del === undefined || set === undefined || clear === undefined)
     throw new UsageError(
       'ERR_EXTPOLL_NO_POLL_SET',
-      'nobody keeps the poll array: give a host with a pollSet, or all four of on: { ADD_POLL_FD, DEL_POLL_FD, SET_MODE, CLEAR_MODE }',
+
+      'nobody keeps the poll array: give a host with a pollSet, or all four of on: { ' +
+        'ADD_POLL_FD, DEL_POLL_FD, SET_MODE, CLEAR_MODE }',
     )
   return { add, del, set, clear }
 }
 
 function checkEvent(event: string, handler: unknown): void {
   if (event !== 'SET_TIMEOUT' && !Object.values(EVENTS).includes(event as PollEvent))
-    throw new UsageError('ERR_EXTPOLL_EVENT', `there is no event ${event}; there are ${Object.values(EVENTS).join(', ')} and SET_TIMEOUT`)
-  if (typeof handler !== 'function') throw new UsageError('ERR_EXTPOLL_EVENT', `the handler of ${event} must be a function`)
+    throw new UsageError(
+      'ERR_EXTPOLL_EVENT',
+      `there is no event ${event}; there are ${Object.values(EVENTS).join(', ')} and SET_TIMEOUT`,
+    )
+  if (typeof handler !== 'function')
+    throw new UsageError('ERR_EXTPOLL_EVENT', `the handler of ${event} must be a function`)
 }

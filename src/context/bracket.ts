@@ -7,7 +7,10 @@ import { ReentrantCallError, UsageError } from '../errors.js'
 import { ContextState } from './context-state.js'
 import { unwind } from './exit-order.js'
 
-/** @param arg what the tap is told: a pollfd, an fd. @throws ReentrantCallError from within an announcement, before anything changed */
+/**
+ * @param arg what the tap is told: a pollfd, an fd. @throws ReentrantCallError from within an
+ *   announcement, before anything changed
+ */
 export function enter(core: ContextState, call: string, arg: unknown): void {
   if (core.announcer.announcing) throw new ReentrantCallError(call, 'within an announcement')
   core.tap?.enter(call, arg, core)
@@ -24,7 +27,12 @@ export function leave(core: ContextState, call: string, result: unknown): void {
     if (core.depth === 1) unwind(core)
   } finally {
     core.depth--
-    if (core.tap !== null) core.tap.leave(call, typeof result === 'function' ? (result as () => unknown)() : result, core)
+    if (core.tap !== null)
+      core.tap.leave(
+        call,
+        typeof result === 'function' ? (result as () => unknown)() : result,
+        core,
+      )
   }
   if (core.depth === 0) throwFirst(core.takeErrors())
 }
@@ -40,16 +48,22 @@ function throwFirst(errors: unknown[]): void {
 /** The context behind a handle. @throws UsageError for anything else */
 export function contextOf(handle: unknown, call: string): ContextState {
   if (handle instanceof ContextState) return handle
-  throw new UsageError('ERR_EXTPOLL_NOT_A_CONTEXT', `${call}() takes a context made by createContext()`)
+  throw new UsageError(
+    'ERR_EXTPOLL_NOT_A_CONTEXT',
+    `${call}() takes a context made by createContext()`,
+  )
 }
 
 /** The connection behind a handle. @throws UsageError for anything else */
 export function connectionOf(handle: unknown, call: string): Connection {
   if (handle instanceof Connection) return handle
-  throw new UsageError('ERR_EXTPOLL_NOT_A_CONNECTION', `${call}() takes a connection, as callbacks are given it`)
+  throw new UsageError(
+    'ERR_EXTPOLL_NOT_A_CONNECTION',
+    `${call}() takes a connection, as callbacks are given it`,
+  )
 }
 
 /** The context of a connection. */
 export function ownerOf(connection: Connection): ContextState {
-  return connection.core as ContextState
+  return contextOf(connection.core, 'ownerOf')
 }

@@ -15,7 +15,10 @@ export interface BroadcastRun {
   at: number
 }
 
-/** Tells as many connections as the budget allows; who ended meanwhile is skipped. The rest is pending work (C14). */
+/**
+ * Tells as many connections as the budget allows; who ended meanwhile is skipped. The rest is
+ * pending work (C14).
+ */
 export function runBroadcasts(core: ContextState): void {
   while (core.broadcasts.length > 0 && core.budget.broadcasts > 0) {
     const run = core.broadcasts[0]!

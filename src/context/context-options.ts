@@ -19,16 +19,28 @@ export interface ContextOptions extends Partial<Readonly<Record<LimitName, numbe
   readonly address?: string
   /** A Unix socket to listen on, in place of a port. */
   readonly path?: string
-  /** Group and user to change to, for good, once the listener is bound: the one process-wide effect. Main thread only. */
+  /**
+   * Group and user to change to, for good, once the listener is bound: the one process-wide effect.
+   * Main thread only.
+   */
   readonly gid?: number
   readonly uid?: number
   /** The keepers of the poll array where `host` has none; observers otherwise. */
   readonly on?: OnHandlers
-  /** Gets what callbacks and observers throw. Absent: the first is rethrown from the outermost call (C29). */
+  /**
+   * Gets what callbacks and observers throw. Absent: the first is rethrown from the outermost call
+   * (C29).
+   */
   readonly onError?: (error: unknown) => void
-  /** Which Origins may connect. Default: those that match Host. Requests without an Origin are no browser's, and pass. */
+  /**
+   * Which Origins may connect. Default: those that match Host. Requests without an Origin are no
+   * browser's, and pass.
+   */
   readonly allowedOrigins?: 'any' | readonly string[] | OriginPolicy
-  /** A client that offers only subprotocols unknown here: refused with 400, or answered without the header. Default 'refuse'. */
+  /**
+   * A client that offers only subprotocols unknown here: refused with 400, or answered without the
+   * header. Default 'refuse'.
+   */
   readonly unknownProtocol?: 'refuse' | 'accept'
 }
 
@@ -37,17 +49,27 @@ const HOST_METHODS = ['now', 'wallClock', 'randomFill', 'hostname'] as const
 /** @throws UsageError for what cannot be right */
 export function checkOptions(options: ContextOptions): void {
   if (typeof options !== 'object' || options === null)
-    throw new UsageError('ERR_EXTPOLL_OPTIONS', 'createContext takes an object: { host, port, protocols }')
+    throw new UsageError(
+      'ERR_EXTPOLL_OPTIONS',
+      'createContext takes an object: { host, port, protocols }',
+    )
   const host = options.host as unknown as Record<string, unknown> | undefined
   if (typeof host !== 'object' || host === null || typeof host['io'] !== 'object')
-    throw new UsageError('ERR_EXTPOLL_HOST', 'host must be a Host: epollHost(), rawHost(), fakePoller().host, or your own')
+    throw new UsageError(
+      'ERR_EXTPOLL_HOST',
+      'host must be a Host: epollHost(), rawHost(), fakePoller().host, or your own',
+    )
   for (const method of HOST_METHODS)
-    if (typeof host[method] !== 'function') throw new UsageError('ERR_EXTPOLL_HOST', `host.${method} must be a function`)
+    if (typeof host[method] !== 'function')
+      throw new UsageError('ERR_EXTPOLL_HOST', `host.${method} must be a function`)
   const { port, path, address, unknownProtocol, onError } = options
   if (port !== undefined && path !== undefined)
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'give a port or a path to listen on, not both')
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
-    throw new UsageError('ERR_EXTPOLL_LISTEN', `port must be a whole number from 0 to 65535, not ${String(port)}`)
+    throw new UsageError(
+      'ERR_EXTPOLL_LISTEN',
+      `port must be a whole number from 0 to 65535, not ${String(port)}`,
+    )
   if (path !== undefined && (typeof path !== 'string' || path === '' || path.includes('\0')))
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'path must be the path of a Unix socket')
   if (address !== undefined && typeof address !== 'string')
@@ -63,19 +85,29 @@ function checkIds({ host, gid, uid }: ContextOptions): void {
   if (gid === undefined && uid === undefined) return
   for (const id of [gid, uid])
     if (id !== undefined && !(Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1))
-      throw new UsageError('ERR_EXTPOLL_PRIVILEGES', `gid and uid must be whole numbers from 0, not ${String(id)}`)
+      throw new UsageError(
+        'ERR_EXTPOLL_PRIVILEGES',
+        `gid and uid must be whole numbers from 0, not ${String(id)}`,
+      )
   if (host.dropPrivileges === undefined)
-    throw new UsageError('ERR_EXTPOLL_PRIVILEGES', 'this host cannot change gid and uid; leave them out, or use epollHost() or rawHost()')
+    throw new UsageError(
+      'ERR_EXTPOLL_PRIVILEGES',
+      'this host cannot change gid and uid; leave them out, or use epollHost() or rawHost()',
+    )
 }
 
 /** The policy behind `allowedOrigins`. */
 export function originPolicy(allowed: ContextOptions['allowedOrigins']): OriginPolicy {
-  if (allowed === undefined) return (origin: string, request: UpgradeRequest) => isSameOrigin(origin, request.host)
+  if (allowed === undefined)
+    return (origin: string, request: UpgradeRequest) => isSameOrigin(origin, request.host)
   if (allowed === 'any') return () => true
   if (typeof allowed === 'function') return allowed
   if (Array.isArray(allowed) && allowed.every((origin) => typeof origin === 'string')) {
     const origins = new Set(allowed.map((origin: string) => origin.toLowerCase()))
     return (origin) => origins.has(origin.toLowerCase())
   }
-  throw new UsageError('ERR_EXTPOLL_OPTIONS', `allowedOrigins must be 'any', an array of origins, or a function`)
+  throw new UsageError(
+    'ERR_EXTPOLL_OPTIONS',
+    `allowedOrigins must be 'any', an array of origins, or a function`,
+  )
 }

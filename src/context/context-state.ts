@@ -15,7 +15,7 @@ import { flushCork } from '../connection/transmit.js'
 import { ContextDestroyedError, UsageError } from '../errors.js'
 import { type Host, type Tap } from '../host.js'
 import { DeadlineHeap } from '../poll/deadline-heap.js'
-import { InterestTable, type PollEntry } from '../poll/interest-table.js'
+import { InterestTable } from '../poll/interest-table.js'
 import { type Context, type ContextEvents, type Wsi } from '../protocol/protocol-types.js'
 import { makeProtocols, type ProtocolEntry } from '../protocol/protocol-table.js'
 import { type IoBuffer } from '../socket/socket-io.js'
@@ -28,8 +28,13 @@ import { type ContextOptions } from './context-options.js'
 const ARENA_BYTES = 2 ** 18 + 2 ** 16
 
 type ViewConstructor = new (memory: ArrayBufferLike, offset: number, length: number) => Buffer
-/** The class behind Buffer, as `subarray` finds it: its constructor only looks, it checks nothing twice. */
-const BufferView = (Buffer as unknown as { readonly [Symbol.species]: ViewConstructor })[Symbol.species]
+/**
+ * The class behind Buffer, as `subarray` finds it: its constructor only looks, it checks nothing
+ * twice.
+ */
+const BufferView = (Buffer as unknown as { readonly [Symbol.species]: ViewConstructor })[
+  Symbol.species
+]
 
 export class ContextState implements Core {
   readonly host: Host
@@ -61,7 +66,9 @@ export class ContextState implements Core {
   ending: Connection | null = null
   /** Written to in this call, in order of first write. */
   readonly flushList: (Connection | null)[] = []
-  /** How much of flushList counts: setting an array's length costs more than a send's share of us. */
+  /**
+   * How much of flushList counts: setting an array's length costs more than a send's share of us.
+   */
   flushCount = 0
   /** To be ended when the call unwinds. */
   endList: Connection[] = []
@@ -107,10 +114,16 @@ export class ContextState implements Core {
       this.announcer.announce(change)
     })
     this.nativeMask = host.io.mask === undefined ? null : host.io.mask.bind(host.io)
-    this.rx = host.io.createBuffer(Math.max(limits.rxBudgetBytes, limits.rxHighWaterBytes, limits.maxHeaderBytes + 1))
+    this.rx = host.io.createBuffer(
+      Math.max(limits.rxBudgetBytes, limits.rxHighWaterBytes, limits.maxHeaderBytes + 1),
+    )
     this.#rxMemory = this.rx.bytes.buffer
     this.#rxOffset = this.rx.bytes.byteOffset
-    this.rxWords = new Int32Array(this.rx.bytes.buffer, this.rx.bytes.byteOffset, this.rx.bytes.length >> 2)
+    this.rxWords = new Int32Array(
+      this.rx.bytes.buffer,
+      this.rx.bytes.byteOffset,
+      this.rx.bytes.length >> 2,
+    )
     this.arena = host.io.createBuffer(Math.max(ARENA_BYTES, limits.corkMaxBytes * 2))
   }
 
@@ -191,8 +204,8 @@ export class ContextState implements Core {
     return this.#gen
   }
 
-  touch(entry: PollEntry): void {
-    this.table.touch(entry as TimedEntry)
+  touch(entry: TimedEntry): void {
+    this.table.touch(entry)
   }
 
   scheduleFlush(connection: Connection): void {
@@ -222,14 +235,29 @@ export class ContextState implements Core {
     this.pending.add(connection)
   }
 
-  call(connection: Connection, protocol: ProtocolEntry, reason: number, data: unknown, len: number): unknown {
+  call(
+    connection: Connection,
+    protocol: ProtocolEntry,
+    reason: number,
+    data: unknown,
+    len: number,
+  ): unknown {
     const { tap } = this
     const wsi = connection as unknown as Wsi
     if (tap !== null) tap.callback(reason, connection.fd, data, this)
     this.callbackDepth++
     try {
-      const answer = protocol.callback(this as unknown as Context, wsi, reason, connection.user, data, len)
-      return typeof answer === 'object' && answer !== null && this.#refusesPromise(answer) ? THREW : answer
+      const answer = protocol.callback(
+        this as unknown as Context,
+        wsi,
+        reason,
+        connection.user,
+        data,
+        len,
+      )
+      return typeof answer === 'object' && answer !== null && this.#refusesPromise(answer)
+        ? THREW
+        : answer
     } catch (error) {
       this.report(error)
       if (connection.state === State.OPEN || connection.state === State.CLOSING)
@@ -250,7 +278,14 @@ export class ContextState implements Core {
 
   #refusesPromise(answer: object): boolean {
     if (typeof (answer as { then?: unknown }).then !== 'function') return false
-    this.report(new UsageError('ERR_EXTPOLL_ASYNC_CALLBACK', 'a callback answered a Promise: callbacks are synchronous; start your asynchronous work and write() when it is done'))
+    this.report(
+      new UsageError(
+        'ERR_EXTPOLL_ASYNC_CALLBACK',
+
+        'a callback answered a Promise: callbacks are synchronous; start your ' +
+          'asynchronous work and write() when it is done',
+      ),
+    )
     return true
   }
 
@@ -268,13 +303,19 @@ export class ContextState implements Core {
 
   /** Is there progress to be made without readiness? (C14) */
   get hasPending(): boolean {
-    return this.pending.size > 0 || this.endList.length > 0 || this.flushCount > 0 || this.broadcasts.length > 0
+    return (
+      this.pending.size > 0 ||
+      this.endList.length > 0 ||
+      this.flushCount > 0 ||
+      this.broadcasts.length > 0
+    )
   }
 
   /** Every connection, in ADD order; safe against changes while it is walked. */
   connections(): Connection[] {
     const live: Connection[] = []
-    for (const entry of this.table.entries.values()) if (entry instanceof Connection) live.push(entry)
+    for (const entry of this.table.entries.values())
+      if (entry instanceof Connection) live.push(entry)
     return live
   }
 }

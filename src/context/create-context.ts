@@ -21,16 +21,24 @@ import { destroyNow } from './destroy.js'
  * @returns the context; nothing happens in it until the host calls `serviceFd`
  * @throws UsageError for options that cannot be right, and for a port that cannot be had
  *   (`code` is the errno's name then: EADDRINUSE, EACCES); it leaves no descriptor
- * @see seed: libwebsocket_create_context (differs from seed: no `port` means no listener, 0 any free one)
+ * @see seed: libwebsocket_create_context (differs from seed: no `port` means no listener, 0 any
+ *   free one)
  */
 export function createContext(options: ContextOptions): Context {
   checkOptions(options)
-  const core = new ContextState(options, resolveLimits({ ...options }), originPolicy(options.allowedOrigins))
+  const core = new ContextState(
+    options,
+    resolveLimits({ ...options }),
+    originPolicy(options.allowedOrigins),
+  )
   const { port, path, gid, uid } = options
   try {
     if (port !== undefined || path !== undefined) listen(core, options)
     if (gid !== undefined || uid !== undefined)
-      core.host.dropPrivileges!({ ...(gid === undefined ? {} : { gid }), ...(uid === undefined ? {} : { uid }) })
+      core.host.dropPrivileges!({
+        ...(gid === undefined ? {} : { gid }),
+        ...(uid === undefined ? {} : { uid }),
+      })
   } catch (error) {
     // Whatever was thrown, and by whom: no descriptor and no memory stays behind.
     destroyNow(core)
@@ -43,10 +51,15 @@ function listen(core: ContextState, options: ContextOptions): void {
   const { address = '127.0.0.1', port = 0, path } = options
   const backlog = core.limits.listenBacklog
   const { io } = core.host
-  const fd = io.listen(path === undefined ? { address, port, backlog } : { address: '', port: 0, path, backlog })
+  const fd = io.listen(
+    path === undefined ? { address, port, backlog } : { address: '', port: 0, path, backlog },
+  )
   if (fd < 0) {
     const name = errnoName(fd)
-    throw new UsageError(name, `cannot listen on ${path ?? `${address}:${port}`}: ${name}${ADVICE[name] ?? ''}`)
+    throw new UsageError(
+      name,
+      `cannot listen on ${path ?? `${address}:${port}`}: ${name}${ADVICE[name] ?? ''}`,
+    )
   }
   const listener = new Listener(io, fd, core.nextGen())
   core.listener = listener
@@ -81,6 +94,11 @@ export function contextDestroy(ctx: Context): void {
   enter(core, 'contextDestroy', undefined)
   core.destroyWanted = true
   leave(core, 'contextDestroy', undefined)
+}
+
+/** Was the context destroyed? Nothing of it will ever be ready or due again. */
+export function isDestroyed(ctx: Context): boolean {
+  return contextOf(ctx, 'isDestroyed').destroyed
 }
 
 /** The host a context was made with. */

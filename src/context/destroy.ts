@@ -36,11 +36,21 @@ export function destroyNow(core: ContextState): void {
 function sayGoingAway(core: ContextState, connection: Connection): void {
   core.budget.txBytes = core.limits.txBudgetBytes
   if (connection.state === State.OPEN)
-    beginClose(core, connection, { code: 1001, reason: '', initiator: 'application', cause: 'CONTEXT_DESTROYED' })
+    beginClose(core, connection, {
+      code: 1001,
+      reason: '',
+      initiator: 'application',
+      cause: 'CONTEXT_DESTROYED',
+    })
   flushCork(core, connection)
   drainQueue(core, connection)
   if (connection.state === State.ENDED) return
-  connection.closing ??= { code: 1001, reason: '', initiator: 'application', cause: 'CONTEXT_DESTROYED' }
+  connection.closing ??= {
+    code: 1001,
+    reason: '',
+    initiator: 'application',
+    cause: 'CONTEXT_DESTROYED',
+  }
   dropQueue(core, connection)
   connection.move('end')
 }

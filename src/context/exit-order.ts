@@ -29,7 +29,10 @@ export function unwind(core: ContextState): void {
   announceTimeout(core)
 }
 
-/** Ends what is scheduled and flushed, within the budget; what must still be sent comes back with its last byte. */
+/**
+ * Ends what is scheduled and flushed, within the budget; what must still be sent comes back with
+ * its last byte.
+ */
 function endScheduled(core: ContextState): void {
   const scheduled = core.endList
   core.endList = []

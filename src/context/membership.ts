@@ -1,9 +1,15 @@
-/** Who is in the context: joining with ADD, leaving with DEL, counted by address where a limit asks for it. */
+/**
+ * Who is in the context: joining with ADD, leaving with DEL, counted by address where a limit asks
+ * for it.
+ */
 import { type Connection } from '../connection/connection.js'
 import { type SocketAddress } from '../socket/socket-io.js'
 import { type ContextState } from './context-state.js'
 
-/** Takes a connection into the table; ADD is announced. @throws what the keeper of the poll array threw (C9) */
+/**
+ * Takes a connection into the table; ADD is announced. @throws what the keeper of the poll array
+ * threw (C9)
+ */
 export function admitConnection(core: ContextState, connection: Connection): void {
   core.table.add(connection)
   core.connectionCount++
@@ -29,13 +35,17 @@ export function forgetConnection(core: ContextState, connection: Connection): vo
 
 /** Is there room for one more of this peer? */
 export function peerHasRoom(core: ContextState, peer: SocketAddress): boolean {
-  return !countsPeers(core) || (core.connectionsByPeer.get(peerKey(peer)) ?? 0) < core.limits.maxConnectionsPerPeer
+  return (
+    !countsPeers(core) ||
+    (core.connectionsByPeer.get(peerKey(peer)) ?? 0) < core.limits.maxConnectionsPerPeer
+  )
 }
 
 /** A descriptor came free: a paused listener may accept again (C29). */
 export function resumeListener(core: ContextState): void {
   const { listener } = core
-  if (listener === null || !listener.paused || core.connectionCount >= core.limits.maxConnections) return
+  if (listener === null || !listener.paused || core.connectionCount >= core.limits.maxConnections)
+    return
   listener.paused = false
   core.deadlines.remove(listener)
   core.touch(listener)
@@ -45,7 +55,10 @@ function countsPeers(core: ContextState): boolean {
   return core.limits.maxConnectionsPerPeer < core.limits.maxConnections
 }
 
-/** One IPv4 address; for IPv6 one /64, which is what one subscriber gets; all of a Unix socket are one peer. */
+/**
+ * One IPv4 address; for IPv6 one /64, which is what one subscriber gets; all of a Unix socket are
+ * one peer.
+ */
 export function peerKey(peer: SocketAddress): string {
   if (peer.family !== 'IPv6') return `${peer.family} ${peer.address}`
   return `IPv6 ${network64(peer.address)}`

@@ -16,12 +16,18 @@ export function timeoutUntil(deadlineMs: number | null, nowMs: number): number {
   return Math.min(MAX_TIMEOUT_MS, Math.max(0, Math.ceil(deadlineMs - nowMs)))
 }
 
-/** SET_TIMEOUT, only where the earliest deadline became earlier than the one last told, or that one has passed or vanished. */
+/**
+ * SET_TIMEOUT, only where the earliest deadline became earlier than the one last told, or that one
+ * has passed or vanished.
+ */
 export function announceTimeout(core: ContextState): void {
   if (!core.announcer.hearsTimeout) return
   const told = core.announcedDeadlineMs
   const earliest = earliestDeadlineMs(core)
-  if (told === null ? earliest === null : earliest !== null && earliest >= told && told > core.now()) return
+  if (
+    told === null ? earliest === null : earliest !== null && earliest >= told && told > core.now()
+  )
+    return
   if (told === earliest) return
   core.announcedDeadlineMs = earliest
   core.announcer.announceTimeout(timeoutUntil(earliest, core.now()), earliest)

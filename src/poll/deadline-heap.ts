@@ -76,7 +76,8 @@ export class DeadlineHeap<Entry extends Deadline> {
       const left = 2 * index + 1
       if (left >= heap.length) break
       const right = left + 1
-      const childIndex = right < heap.length && heap[right]!.armedMs < heap[left]!.armedMs ? right : left
+      const childIndex =
+        right < heap.length && heap[right]!.armedMs < heap[left]!.armedMs ? right : left
       const child = heap[childIndex]!
       if (child.armedMs >= entry.armedMs) break
       heap[index] = child

@@ -44,7 +44,10 @@ export class InterestTable<Entry extends PollEntry> {
     this.#announce = announce
   }
 
-  /** Announces a new fd before anything is read from it or written to it. @throws what the host threw; the entry is not in the table then */
+  /**
+   * Announces a new fd before anything is read from it or written to it. @throws what the host
+   * threw; the entry is not in the table then
+   */
   add(entry: Entry): void {
     const mask = entry.interest()
     this.entries.set(entry.fd, entry)
@@ -59,7 +62,10 @@ export class InterestTable<Entry extends PollEntry> {
     }
   }
 
-  /** Announces the end of an fd that is still open (C3). It is in no table any more when the host hears. */
+  /**
+   * Announces the end of an fd that is still open (C3). It is in no table any more when the host
+   * hears.
+   */
   remove(entry: Entry): void {
     if (!entry.live) return
     entry.live = false

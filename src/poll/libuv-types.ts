@@ -19,7 +19,10 @@ export function pollEventsFromUv(uvEvents: number): number {
   )
 }
 
-/** libuv's event bits for a poll(2) mask. POLLERR and POLLHUP arrive as a status there, so they map to READABLE. */
+/**
+ * libuv's event bits for a poll(2) mask. POLLERR and POLLHUP arrive as a status there, so they map
+ * to READABLE.
+ */
 export function uvEventsFromPoll(events: number): number {
   return (
     (events & (POLLIN | POLLERR | POLLHUP) ? UV_READABLE : 0) | (events & POLLOUT ? UV_WRITABLE : 0)

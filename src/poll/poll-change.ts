@@ -5,7 +5,10 @@
  */
 export type PollOp = 'ADD' | 'DEL' | 'SET' | 'CLEAR'
 
-/** The delta and both absolute masks of one announcement. Frozen in meaning: the library never changes one it gave out. */
+/**
+ * The delta and both absolute masks of one announcement. Frozen in meaning: the library never
+ * changes one it gave out.
+ */
 export interface PollChange {
   readonly op: PollOp
   readonly fd: number
@@ -19,12 +22,17 @@ export interface PollChange {
   readonly next: number
   /** Counts every announcement of the context from 1 (C6). */
   readonly seq: number
-  /** The context that announces, so that a poller shared by several can route what becomes ready. */
+  /**
+   * The context that announces, so that a poller shared by several can route what becomes ready.
+   */
   readonly context: object
 }
 
 /** The mask of an fd after `change`, or `undefined` when it is gone. Tolerates repeats (C2). */
-export function applyPollChange(mask: number | undefined, change: Pick<PollChange, 'op' | 'bits'>): number | undefined {
+export function applyPollChange(
+  mask: number | undefined,
+  change: Pick<PollChange, 'op' | 'bits'>,
+): number | undefined {
   switch (change.op) {
     case 'ADD':
       return change.bits

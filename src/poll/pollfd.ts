@@ -12,7 +12,10 @@ export const POLLOUT = 0x004
 export const POLLERR = 0x008
 /** The peer hung up. Only ever in `revents`: it is implied in `events`. */
 export const POLLHUP = 0x010
-/** The descriptor is not open. Only ever in `revents`; a poll(2) host that sees it has kept an fd after DEL. */
+/**
+ * The descriptor is not open. Only ever in `revents`; a poll(2) host that sees it has kept an fd
+ * after DEL.
+ */
 export const POLLNVAL = 0x020
 
 /** The bits that an announced mask may have; everything else is implied (C4). */
@@ -29,11 +32,15 @@ export interface Pollfd {
   fd: number
   /** Readiness: POLLIN, POLLOUT, POLLERR, POLLHUP or-ed. A hint, never the truth (C5, C11). */
   revents: number
-  /** The generation of the fd when this readiness was observed; absent where the host keeps none. */
+  /**
+   * The generation of the fd when this readiness was observed; absent where the host keeps none.
+   */
   gen?: number
 }
 
-/** `POLLIN|POLLOUT` for people: used in messages, transcripts and stories. `0` for an empty mask. */
+/**
+ * `POLLIN|POLLOUT` for people: used in messages, transcripts and stories. `0` for an empty mask.
+ */
 export function formatEvents(events: number): string {
   const names: string[] = []
   if (events & POLLIN) names.push('POLLIN')

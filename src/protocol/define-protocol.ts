@@ -3,10 +3,19 @@
  */
 import { UsageError } from '../errors.js'
 import { Reason, type ReasonName } from './callback-reason.js'
-import { type CallbackAnswer, type CallbackArguments, type Handlers, type ProtocolDefinition, type Wsi } from './protocol-types.js'
+import {
+  type CallbackAnswer,
+  type CallbackArguments,
+  type Handlers,
+  type ProtocolDefinition,
+  type Wsi,
+} from './protocol-types.js'
 
 /** What `defineProtocol` takes. */
-export interface ProtocolOptions<User> extends Omit<ProtocolDefinition<User>, 'callback' | 'hears' | 'name'> {
+export interface ProtocolOptions<User> extends Omit<
+  ProtocolDefinition<User>,
+  'callback' | 'hears' | 'name'
+> {
   /** The subprotocol's name, a token. Default '': for connections that ask for none. */
   readonly name?: string
   readonly handlers: Handlers<User>
@@ -27,14 +36,22 @@ type AnyHandler = (wsi: Wsi | null, data: unknown, user: unknown) => unknown
  * @throws UsageError for a handler that no reason calls, or that is no function
  * @see seed: struct libwebsocket_protocols (differs from seed: a table in place of one function)
  */
-export function defineProtocol<User = undefined>(options: ProtocolOptions<User>): ProtocolDefinition<User> {
+export function defineProtocol<User = undefined>(
+  options: ProtocolOptions<User>,
+): ProtocolDefinition<User> {
   const { handlers, name = '', payload = 'copy', onFull = 'close', ...rest } = options
   const table: (AnyHandler | undefined)[] = Array.from(Object.keys(Reason), () => undefined)
   const hears = new Set<number>()
-  for (const [reason, handler] of Object.entries(handlers) as [ReasonName, AnyHandler | undefined][]) {
+  for (const [reason, handler] of Object.entries(handlers) as [
+    ReasonName,
+    AnyHandler | undefined,
+  ][]) {
     if (handler === undefined) continue
     if (!Object.hasOwn(Reason, reason))
-      throw new UsageError('ERR_EXTPOLL_HANDLER', `handlers.${reason}: there is no such reason; see Reason for the names`)
+      throw new UsageError(
+        'ERR_EXTPOLL_HANDLER',
+        `handlers.${reason}: there is no such reason; see Reason for the names`,
+      )
     if (typeof handler !== 'function')
       throw new UsageError('ERR_EXTPOLL_HANDLER', `handlers.${reason} must be a function`)
     table[Reason[reason]] = handler

@@ -4,7 +4,12 @@
 import { UsageError } from '../errors.js'
 import { isToken } from '../wire/handshake.js'
 import { Reason } from './callback-reason.js'
-import { type AnyProtocolDefinition, type Context, type Protocol, type Wsi } from './protocol-types.js'
+import {
+  type AnyProtocolDefinition,
+  type Context,
+  type Protocol,
+  type Wsi,
+} from './protocol-types.js'
 
 /** The callback with its types taken off: what the library calls. */
 export type UntypedCallback = (
@@ -47,14 +52,23 @@ export class ProtocolEntry implements Protocol {
 }
 
 /** @throws UsageError for an empty list, a bad name, or the same name twice */
-export function makeProtocols(definitions: readonly AnyProtocolDefinition[], owner: Context): ProtocolEntry[] {
+export function makeProtocols(
+  definitions: readonly AnyProtocolDefinition[],
+  owner: Context,
+): ProtocolEntry[] {
   if (!Array.isArray(definitions) || definitions.length === 0)
-    throw new UsageError('ERR_EXTPOLL_PROTOCOLS', 'protocols must be an array of at least one protocol; make one with defineProtocol()')
+    throw new UsageError(
+      'ERR_EXTPOLL_PROTOCOLS',
+      'protocols must be an array of at least one protocol; make one with defineProtocol()',
+    )
   const names = new Set<string>()
   return definitions.map((definition: AnyProtocolDefinition, index) => {
     checkDefinition(definition, index)
     if (names.has(definition.name))
-      throw new UsageError('ERR_EXTPOLL_PROTOCOLS', `protocols[${index}]: a second protocol named ${JSON.stringify(definition.name)}`)
+      throw new UsageError(
+        'ERR_EXTPOLL_PROTOCOLS',
+        `protocols[${index}]: a second protocol named ${JSON.stringify(definition.name)}`,
+      )
     names.add(definition.name)
     return new ProtocolEntry(definition, owner, index)
   })
@@ -65,10 +79,12 @@ function checkDefinition(definition: AnyProtocolDefinition, index: number): void
   const refuse = (what: string): never => {
     throw new UsageError('ERR_EXTPOLL_PROTOCOLS', `${at}${what}`)
   }
-  if (typeof definition !== 'object' || definition === null) refuse(' must be an object; make one with defineProtocol()')
+  if (typeof definition !== 'object' || definition === null)
+    refuse(' must be an object; make one with defineProtocol()')
   if (typeof definition.name !== 'string' || (definition.name !== '' && !isToken(definition.name)))
     refuse(`.name must be '' or letters, digits and -._~ without spaces or commas (RFC 6455 4.1)`)
-  if (typeof definition.callback !== 'function') refuse('.callback must be a function; for a table of handlers use defineProtocol()')
+  if (typeof definition.callback !== 'function')
+    refuse('.callback must be a function; for a table of handlers use defineProtocol()')
   checkChoice(`${at}.payload`, definition.payload, ['view', 'copy'])
   checkChoice(`${at}.delivery`, definition.delivery, ['message', 'stream'])
   checkChoice(`${at}.onFull`, definition.onFull, ['report', 'close'])
@@ -76,7 +92,10 @@ function checkDefinition(definition: AnyProtocolDefinition, index: number): void
 
 function checkChoice(what: string, value: unknown, allowed: readonly string[]): void {
   if (value === undefined || (typeof value === 'string' && allowed.includes(value))) return
-  throw new UsageError('ERR_EXTPOLL_PROTOCOLS', `${what} must be ${allowed.map((word) => `'${word}'`).join(' or ')}`)
+  throw new UsageError(
+    'ERR_EXTPOLL_PROTOCOLS',
+    `${what} must be ${allowed.map((word) => `'${word}'`).join(' or ')}`,
+  )
 }
 
 /**
@@ -85,7 +104,10 @@ function checkChoice(what: string, value: unknown, allowed: readonly string[]): 
  * @returns null where nothing fits
  * @see RFC 6455 4.2.2 (5), seed: libwebsocket_protocols
  */
-export function selectProtocol(protocols: readonly ProtocolEntry[], offered: readonly string[] | null): ProtocolEntry | null {
+export function selectProtocol(
+  protocols: readonly ProtocolEntry[],
+  offered: readonly string[] | null,
+): ProtocolEntry | null {
   if (offered !== null) {
     for (const name of offered) {
       const match = protocols.find((protocol) => protocol.name === name && name !== '')

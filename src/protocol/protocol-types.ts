@@ -31,7 +31,10 @@ export interface Context {
   off<Name extends keyof ContextEvents>(event: Name, listener: ContextEvents[Name]): this
 }
 
-/** One connection: the seed's wsi. Valid for ever; after its end every call answers 'closed' or false (C19). */
+/**
+ * One connection: the seed's wsi. Valid for ever; after its end every call answers 'closed' or
+ * false (C19).
+ */
 export interface Wsi {
   readonly [brand]: 'Wsi'
 }
@@ -46,7 +49,9 @@ export interface Protocol {
 
 /** How a connection ended: the data of CLOSED. */
 export interface CloseInfo {
-  /** The peer's close code, or ours where we began; 1005 none was given, 1006 no closing handshake. */
+  /**
+   * The peer's close code, or ours where we began; 1005 none was given, 1006 no closing handshake.
+   */
   readonly code: number
   readonly reason: string
   /** Who began the end. */
@@ -108,15 +113,32 @@ export type CallbackArguments<User = unknown> =
   | [ctx: Context, wsi: Wsi, reason: RequestReason, user: User, data: UpgradeRequest, len: number]
   | [ctx: Context, wsi: Wsi, reason: typeof Reason.HTTP, user: User, data: RequestHead, len: number]
   | [ctx: Context, wsi: Wsi, reason: typeof Reason.CLOSED, user: User, data: CloseInfo, len: number]
-  | [ctx: Context, wsi: Wsi, reason: typeof Reason.CLIENT_CONNECTION_ERROR, user: User, data: CloseInfo, len: number]
+  | [
+      ctx: Context,
+      wsi: Wsi,
+      reason: typeof Reason.CLIENT_CONNECTION_ERROR,
+      user: User,
+      data: CloseInfo,
+      len: number,
+    ]
   | [ctx: Context, wsi: Wsi, reason: PlainReason, user: User, data: undefined, len: number]
-  | [ctx: Context, wsi: null, reason: typeof Reason.FILTER_NETWORK_CONNECTION, user: undefined, data: NetworkPeer, len: number]
+  | [
+      ctx: Context,
+      wsi: null,
+      reason: typeof Reason.FILTER_NETWORK_CONNECTION,
+      user: undefined,
+      data: NetworkPeer,
+      len: number,
+    ]
   | [ctx: Context, wsi: null, reason: PollReason, user: undefined, data: PollChange, len: number]
 
 /** The seed's form: one function per protocol, `reason` a number. Fastest. */
 export type ProtocolCallback<User = unknown> = (...args: CallbackArguments<User>) => CallbackAnswer
 
-/** The table form: by reason name, with as few parameters as one likes. An `async` handler is a type error. */
+/**
+ * The table form: by reason name, with as few parameters as one likes. An `async` handler is a type
+ * error.
+ */
 export interface Handlers<User = unknown> {
   ESTABLISHED?(wsi: Wsi, request: UpgradeRequest, user: User): Nothing
   CLOSED?(wsi: Wsi, info: CloseInfo, user: User): Nothing
@@ -134,18 +156,32 @@ export interface Handlers<User = unknown> {
   CLEAR_MODE_POLL_FD?(wsi: null, change: PollChange): Nothing
 }
 
-/** What `createContext({ protocols })` takes. Never written to: one definition serves several contexts. */
+/**
+ * What `createContext({ protocols })` takes. Never written to: one definition serves several
+ * contexts.
+ */
 export interface ProtocolDefinition<User = unknown> {
   /** The subprotocol's name, a token; '' for connections that ask for none. */
   readonly name: string
   readonly callback: ProtocolCallback<User>
-  /** Makes the connection's session object, right before FILTER_PROTOCOL_CONNECTION or the first HTTP. */
+  /**
+   * Makes the connection's session object, right before FILTER_PROTOCOL_CONNECTION or the first
+   * HTTP.
+   */
   readonly createSession?: (wsi: Wsi) => User
-  /** 'view': `data` is valid during the call only. 'copy': it is the application's. Default: 'view' for a callback, 'copy' for handlers. */
+  /**
+   * 'view': `data` is valid during the call only. 'copy': it is the application's. Default: 'view'
+   * for a callback, 'copy' for handlers.
+   */
   readonly payload?: 'view' | 'copy'
-  /** 'message': whole messages. 'stream': payload as it comes, the seed's way. Default 'message'. */
+  /**
+   * 'message': whole messages. 'stream': payload as it comes, the seed's way. Default 'message'.
+   */
   readonly delivery?: 'message' | 'stream'
-  /** What happens when a write finds the send queue full. Default: 'report' for a callback, 'close' (1013) for handlers. */
+  /**
+   * What happens when a write finds the send queue full. Default: 'report' for a callback, 'close'
+   * (1013) for handlers.
+   */
   readonly onFull?: 'report' | 'close'
   /** The reasons that `callback` acts on; absent: any of them. `defineProtocol` fills it in. */
   readonly hears?: ReadonlySet<number>

@@ -18,14 +18,20 @@ import { Reason } from '../protocol/callback-reason.js'
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
 
 /** @returns whether the kernel may have more to read than this call took (C12) */
-export function serviceConnection(core: ContextState, connection: Connection, revents: number): boolean {
+export function serviceConnection(
+  core: ContextState,
+  connection: Connection,
+  revents: number,
+): boolean {
   if ((revents & POLLOUT) !== 0 || (connection.sendWaitsReadable && (revents & POLLIN) !== 0))
     serviceWritable(core, connection)
   const gone = (revents & (POLLERR | POLLHUP)) !== 0
   if (connection.isPending) consumeHeld(core, connection)
   if (connection.isPending) return true
-  const readable = (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && (revents & POLLOUT) !== 0)
-  if (connection.recvWaitsWritable && (revents & POLLOUT) !== 0) connection.recvWaitsWritable = false
+  const readable =
+    (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && (revents & POLLOUT) !== 0)
+  if (connection.recvWaitsWritable && (revents & POLLOUT) !== 0)
+    connection.recvWaitsWritable = false
   if (readable && connection.reads) return receive(core, connection)
   if (gone) hearGone(core, connection)
   return false
@@ -91,13 +97,15 @@ function consume(core: ContextState, connection: Connection, laidOut: number, en
   if (waited || connection.held !== null) core.touch(connection)
   if (connection.held === null) return
   // Stopped by the budget, not for want of bytes: there is more to do without any readiness (C14).
-  if (core.budget.messages <= 0 && connection.exchanges && !connection.blocked) core.schedulePending(connection)
+  if (core.budget.messages <= 0 && connection.exchanges && !connection.blocked)
+    core.schedulePending(connection)
 }
 
 /** The peer's FIN: the end comes once what it sent before was delivered (C17). */
 function endIfDelivered(core: ContextState, connection: Connection): void {
   if (connection.state === State.HTTP) return
-  const waits = connection.held !== null && connection.exchanges && (connection.isPending || connection.blocked)
+  const waits =
+    connection.held !== null && connection.exchanges && (connection.isPending || connection.blocked)
   if (!waits) endOfFile(core, connection)
   else rememberGone(core, connection)
 }

@@ -16,7 +16,8 @@ import { resumeDue, serviceListener } from './service-listener.js'
 
 /**
  * - `'handled'`: it was ours, and is done with.
- * - `'more'`: ours; call again for this fd before sleeping. A level-triggered host that honours `nextTimeout` may ignore it (C12).
+ * - `'more'`: ours; call again for this fd before sleeping. A level-triggered host that honours
+ * `nextTimeout` may ignore it (C12).
  * - `'closed'`: ours until now; the fd is closed.
  * - `'foreign'`: not ours; nothing was touched.
  * - `'stale'`: the readiness is of an earlier owner of this fd; drop it (C5).
@@ -33,7 +34,8 @@ export type ServiceResult = 'handled' | 'more' | 'closed' | 'foreign' | 'stale'
  * serviceFd(ctx, null)
  * ```
  *
- * @param pollfd `{ fd, revents, gen? }`; any fd is safe to pass, and the object is neither changed nor kept (C10)
+ * @param pollfd `{ fd, revents, gen? }`; any fd is safe to pass, and the object is neither changed
+ *   nor kept (C10)
  * @returns see ServiceResult; given null only `'handled'` or `'more'`
  * @throws ReentrantCallError from a protocol callback or an announcement; what a callback threw,
  *   where the context has no `onError`, after all invariants hold again (C29)
@@ -65,15 +67,23 @@ export function serviceFd(ctx: Context, pollfd: Pollfd | null): ServiceResult {
 }
 
 function checkPollfd(pollfd: Pollfd): void {
-  if (typeof pollfd !== 'object' || typeof pollfd.fd !== 'number' || typeof pollfd.revents !== 'number')
-    throw new UsageError('ERR_EXTPOLL_POLLFD', 'serviceFd takes { fd, revents, gen? } with whole numbers, or null')
+  if (
+    typeof pollfd !== 'object' ||
+    typeof pollfd.fd !== 'number' ||
+    typeof pollfd.revents !== 'number'
+  )
+    throw new UsageError(
+      'ERR_EXTPOLL_POLLFD',
+      'serviceFd takes { fd, revents, gen? } with whole numbers, or null',
+    )
 }
 
 /** Deadlines first, then pending work in order, each within its budget (C13, C14, C22). */
 function serviceDueWork(core: ContextState): 'handled' | 'more' {
   enter(core, 'serviceFd', null)
   let budgetSpent = false
-  const result = (): 'handled' | 'more' => (!core.destroyed && (budgetSpent || core.hasPending) ? 'more' : 'handled')
+  const result = (): 'handled' | 'more' =>
+    !core.destroyed && (budgetSpent || core.hasPending) ? 'more' : 'handled'
   try {
     budgetSpent = serviceDeadlines(core)
     servicePending(core)

@@ -1,4 +1,7 @@
-/** Readiness of a listener: accept until it would block, a budget is spent, or a limit is met (C13, C29). */
+/**
+ * Readiness of a listener: accept until it would block, a budget is spent, or a limit is met (C13,
+ * C29).
+ */
 import { Connection } from '../connection/connection.js'
 import { armDeadline } from '../connection/deadline.js'
 import { type Listener } from '../connection/listener.js'
@@ -10,9 +13,22 @@ import { ACCEPT, type NetworkPeer } from '../protocol/protocol-types.js'
 import { type SocketAddress, WOULD_BLOCK } from '../socket/socket-io.js'
 
 /** What accept says when it is out of something: waiting for a descriptor to come free may help. */
-const EXHAUSTED: ReadonlySet<number> = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
+const EXHAUSTED: ReadonlySet<number> = new Set([
+  Errno.EMFILE,
+  Errno.ENFILE,
+  Errno.ENOBUFS,
+  Errno.ENOMEM,
+])
 /** A connection that failed before it was accepted: the next one may be fine. */
-const PASSING: ReadonlySet<number> = new Set([Errno.ECONNABORTED, Errno.EPROTO, Errno.EPERM, Errno.ENETDOWN, Errno.EHOSTUNREACH, Errno.ENETUNREACH, Errno.ETIMEDOUT])
+const PASSING: ReadonlySet<number> = new Set([
+  Errno.ECONNABORTED,
+  Errno.EPROTO,
+  Errno.EPERM,
+  Errno.ENETDOWN,
+  Errno.EHOSTUNREACH,
+  Errno.ENETUNREACH,
+  Errno.ETIMEDOUT,
+])
 
 /** @returns whether more connections may be waiting */
 export function serviceListener(core: ContextState, listener: Listener): boolean {

@@ -9,7 +9,10 @@
  * An implementation repeats a call interrupted by a signal (EINTR) itself.
  */
 
-/** The transport would block until the readiness one expects: POLLIN for recv and accept, POLLOUT for send. (-EAGAIN) */
+/**
+ * The transport would block until the readiness one expects: POLLIN for recv and accept, POLLOUT
+ * for send. (-EAGAIN)
+ */
 export const WOULD_BLOCK = -11
 /** A TLS write that must read first: call again when the descriptor is readable. */
 export const WOULD_BLOCK_UNTIL_READABLE = -100_001
@@ -46,7 +49,9 @@ export interface ListenOptions {
 
 /** A socket's address. Empty strings and 0 where unknown or not applicable. */
 export interface SocketAddress {
-  /** The peer's name where the host knows it without asking anyone: a Unix socket's path, else ''. */
+  /**
+   * The peer's name where the host knows it without asking anyone: a Unix socket's path, else ''.
+   */
   readonly name: string
   /** IPv4 or IPv6 address in text, without port or brackets; '' for Unix. */
   readonly address: string
@@ -72,9 +77,15 @@ export interface SocketIo {
 
   /** A non-blocking, close-on-exec listener. @returns fd or -errno */
   listen(options: ListenOptions): number
-  /** One waiting connection, non-blocking, close-on-exec, TCP_NODELAY. @returns fd, WOULD_BLOCK or -errno */
+  /**
+   * One waiting connection, non-blocking, close-on-exec, TCP_NODELAY.
+   * @returns fd, WOULD_BLOCK or -errno
+   */
   accept(listenFd: number): number
-  /** Starts a connection to an address (never a name). @returns fd (possibly still connecting: POLLOUT, then socketError) or -errno */
+  /**
+   * Starts a connection to an address (never a name).
+   * @returns fd (possibly still connecting: POLLOUT, then socketError) or -errno
+   */
   connect(address: SocketAddress): number
 
   /**
@@ -93,11 +104,18 @@ export interface SocketIo {
    * @returns bytes taken of all together (> 0, may be short), a WOULD_BLOCK value, or -errno
    */
   sendv(fd: number, parts: readonly Uint8Array[]): number
-  /** Bytes that wait above the kernel (TLS plaintext) and that no readiness will announce. 0 without TLS. */
+  /**
+   * Bytes that wait above the kernel (TLS plaintext) and that no readiness will announce. 0 without
+   * TLS.
+   */
   pending(fd: number): number
   /** Ends the sending direction (FIN). @returns 0 or -errno */
   shutdown(fd: number): number
-  /** Closes the descriptor. @param abort true: discard what is unsent and reset the connection. @returns 0 or -errno */
+  /**
+   * Closes the descriptor.
+   * @param abort true: discard what is unsent and reset the connection.
+   * @returns 0 or -errno
+   */
   close(fd: number, abort: boolean): number
   /** Takes the pending error of a socket (SO_ERROR). @returns errno, positive; 0 = none */
   socketError(fd: number): number
@@ -107,7 +125,9 @@ export interface SocketIo {
   peerAddress(fd: number): SocketAddress
 
   /** XORs `length` bytes of `buffer` with a masking key. Absent: the core does it in JavaScript.
-   * @param key the four key bytes as a little-endian 32-bit integer, first byte lowest (RFC 6455 5.3) */
+   * @param key the four key bytes as a little-endian 32-bit integer, first byte lowest (RFC 6455
+   *   5.3)
+   */
   mask?(buffer: IoBuffer, offset: number, length: number, key: number): void
 
   /**
@@ -119,10 +139,17 @@ export interface SocketIo {
   /** The addresses found, in the order to try them, or -errno. */
   resolved?(fd: number): readonly SocketAddress[] | number
 
-  /** Opens a file for reading beneath `root`, resolved by the kernel so that nothing escapes it. Never hangs on a FIFO. Absent, like the three below: this host serves no files. @returns fd or -errno */
+  /**
+   * Opens a file for reading beneath `root`, resolved by the kernel so that nothing escapes it.
+   * Never hangs on a FIFO. Absent, like the three below: this host serves no files.
+   * @returns fd or -errno
+   */
   openFile?(root: string, path: string): number
   fileInfo?(fileFd: number): FileInfo | number
-  /** Sends bytes of a file. @returns bytes taken, 0 where the file ended early, WOULD_BLOCK, or -errno */
+  /**
+   * Sends bytes of a file.
+   * @returns bytes taken, 0 where the file ended early, WOULD_BLOCK, or -errno
+   */
   sendFile?(fd: number, fileFd: number, offset: number, length: number): number
   closeFile?(fileFd: number): void
 }

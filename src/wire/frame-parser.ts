@@ -5,7 +5,14 @@
  * or says that it needs more bytes. Source: RFC 6455 5.2.
  */
 import { type FaultName } from '../errors.js'
-import { CONTROL_BIT, FIN_BIT, MAX_CONTROL_PAYLOAD_BYTES, OPCODE_BINARY, OPCODE_PONG, RESERVED_BITS } from './opcode.js'
+import {
+  CONTROL_BIT,
+  FIN_BIT,
+  MAX_CONTROL_PAYLOAD_BYTES,
+  OPCODE_BINARY,
+  OPCODE_PONG,
+  RESERVED_BITS,
+} from './opcode.js'
 
 /** The header last read. One per context: parsing allocates nothing. */
 export class FrameHeader {
@@ -15,7 +22,10 @@ export class FrameHeader {
   /** The reserved bits as they stand in the first byte. */
   reserved = 0
   masked = false
-  /** Payload bytes; -1 where the 64-bit form had its sign bit set. Past 2^53 it is inexact, and far over any limit. */
+  /**
+   * Payload bytes; -1 where the 64-bit form had its sign bit set. Past 2^53 it is inexact, and far
+   * over any limit.
+   */
   payloadBytes = 0
   /** The length was written in a longer form than it needs. */
   lengthPadded = false
@@ -27,7 +37,12 @@ export class FrameHeader {
  * Reads the header at `at`.
  * @returns the header's length in bytes, or 0 when `end` comes before the header's end
  */
-export function readFrameHeader(bytes: Uint8Array, at: number, end: number, header: FrameHeader): number {
+export function readFrameHeader(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  header: FrameHeader,
+): number {
   const available = end - at
   if (available < 2) return 0
   const first = bytes[at]!
@@ -49,7 +64,12 @@ export function readFrameHeader(bytes: Uint8Array, at: number, end: number, head
   return headerBytes
 }
 
-function readExtendedLength(bytes: Uint8Array, at: number, short: number, header: FrameHeader): void {
+function readExtendedLength(
+  bytes: Uint8Array,
+  at: number,
+  short: number,
+  header: FrameHeader,
+): void {
   if (short === 126) {
     const length = (bytes[at]! << 8) | bytes[at + 1]!
     header.payloadBytes = length
@@ -63,7 +83,9 @@ function readExtendedLength(bytes: Uint8Array, at: number, short: number, header
 }
 
 function readUint32(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+  return (
+    ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+  )
 }
 
 function readMaskingKey(bytes: Uint8Array, at: number): number {
@@ -75,7 +97,11 @@ function readMaskingKey(bytes: Uint8Array, at: number): number {
  * @param fromClient frames of a client must be masked, those of a server must not (5.1)
  * @param allowedReserved reserved bits that a negotiated extension owns
  */
-export function headerFault(header: FrameHeader, fromClient: boolean, allowedReserved: number): FaultName | null {
+export function headerFault(
+  header: FrameHeader,
+  fromClient: boolean,
+  allowedReserved: number,
+): FaultName | null {
   if ((header.reserved & ~allowedReserved) !== 0) return 'FRAME_RESERVED_BITS'
   const { opcode } = header
   const control = (opcode & CONTROL_BIT) !== 0

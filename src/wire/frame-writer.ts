@@ -12,7 +12,12 @@ export function frameHeaderBytes(payloadBytes: number): number {
  * @param firstByte FIN and reserved bits or-ed with the opcode
  * @returns where the payload begins
  */
-export function writeFrameHeader(bytes: Uint8Array, at: number, firstByte: number, payloadBytes: number): number {
+export function writeFrameHeader(
+  bytes: Uint8Array,
+  at: number,
+  firstByte: number,
+  payloadBytes: number,
+): number {
   bytes[at] = firstByte
   if (payloadBytes < 126) {
     bytes[at + 1] = payloadBytes

@@ -44,8 +44,11 @@ export function parseUpgradeRequest(head: RequestHead): UpgradeRequest | FaultNa
   if (host === undefined || repeated.has('host') || !isHost(host)) return 'REQUEST_HOST'
   if (!hasToken(headers.get('connection'), 'upgrade')) return 'UPGRADE_CONNECTION'
   const bodyBytes = headers.get('content-length')
-  if (headers.has('transfer-encoding') || (bodyBytes !== undefined && bodyBytes !== '0')) return 'REQUEST_BODY'
-  const row = VERSIONS.find((candidate) => String(candidate.version) === headers.get('sec-websocket-version'))
+  if (headers.has('transfer-encoding') || (bodyBytes !== undefined && bodyBytes !== '0'))
+    return 'REQUEST_BODY'
+  const row = VERSIONS.find(
+    (candidate) => String(candidate.version) === headers.get('sec-websocket-version'),
+  )
   if (row === undefined) return 'UPGRADE_VERSION'
   const key = headers.get('sec-websocket-key')
   if (key === undefined || !isHandshakeKey(key)) return 'UPGRADE_KEY'
@@ -67,7 +70,10 @@ export function isToken(name: string): boolean {
   return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)
 }
 
-/** Does an Origin name the same authority as the Host header? The scheme's own port may be left out on either side. */
+/**
+ * Does an Origin name the same authority as the Host header? The scheme's own port may be left out
+ * on either side.
+ */
 export function isSameOrigin(origin: string, host: string): boolean {
   const match = /^(https?):\/\/([^/]+)$/i.exec(origin)
   if (match === null) return false

@@ -5,7 +5,10 @@
 import { UsageError } from '../errors.js'
 import { isToken } from './handshake.js'
 
-/** Reason phrases of the statuses the library sends itself; others get none, which is legal (RFC 9112 4). */
+/**
+ * Reason phrases of the statuses the library sends itself; others get none, which is legal (RFC
+ * 9112 4).
+ */
 const PHRASES: Readonly<Record<number, string>> = {
   200: 'OK',
   204: 'No Content',
@@ -44,9 +47,13 @@ export function formatAnswerHead(
   extra = '',
 ): string {
   if (!Number.isInteger(status) || status < 200 || status > 599)
-    throw new UsageError('ERR_EXTPOLL_HTTP_STATUS', `status ${status}: an answer's status is a whole number from 200 to 599`)
+    throw new UsageError(
+      'ERR_EXTPOLL_HTTP_STATUS',
+      `status ${status}: an answer's status is a whole number from 200 to 599`,
+    )
   let head = `HTTP/1.1 ${status} ${PHRASES[status] ?? ''}\r\nDate: ${date}\r\nConnection: close\r\n`
-  const rows = headers instanceof Map ? headers : Object.entries(headers as Record<string, string>)
+  const rows: Iterable<readonly [string, string]> =
+    headers instanceof Map ? (headers as ReadonlyMap<string, string>) : Object.entries(headers)
   for (const [name, value] of rows) head += formatField(name, value)
   const length = status === 204 || status === 304 ? '' : `Content-Length: ${bodyBytes}\r\n`
   return `${head}${extra}${length}\r\n`
@@ -54,10 +61,16 @@ export function formatAnswerHead(
 
 function formatField(name: string, value: string): string {
   if (!isToken(name))
-    throw new UsageError('ERR_EXTPOLL_HTTP_HEADER', `${JSON.stringify(name)} is no header name: use letters, digits and hyphens`)
+    throw new UsageError(
+      'ERR_EXTPOLL_HTTP_HEADER',
+      `${JSON.stringify(name)} is no header name: use letters, digits and hyphens`,
+    )
   if (OWNED.has(name.toLowerCase()))
     throw new UsageError('ERR_EXTPOLL_HTTP_HEADER', `the library sets ${name} itself: leave it out`)
   if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
-    throw new UsageError('ERR_EXTPOLL_HTTP_HEADER', `the value of ${name} must be one line of Latin-1 text`)
+    throw new UsageError(
+      'ERR_EXTPOLL_HTTP_HEADER',
+      `the value of ${name} must be one line of Latin-1 text`,
+    )
   return `${name}: ${value}\r\n`
 }

@@ -13,7 +13,13 @@ const WORDWISE_MIN_BYTES = 32
  * @param words the same memory as 32-bit words, from the same start
  * @param key the masking key, rotated to the first byte at `start`
  */
-export function unmask(bytes: Uint8Array, words: Int32Array, start: number, end: number, key: number): void {
+export function unmask(
+  bytes: Uint8Array,
+  words: Int32Array,
+  start: number,
+  end: number,
+  key: number,
+): void {
   let at = start
   if (end - start >= WORDWISE_MIN_BYTES) {
     for (; (at & 3) !== 0; at++) {

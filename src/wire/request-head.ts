@@ -15,7 +15,9 @@ export interface RequestHead {
   readonly target: string
   /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
   readonly minorVersion: number
-  /** Names in lower case; the values of a repeated field joined with ', '. Values as Latin-1 text. */
+  /**
+   * Names in lower case; the values of a repeated field joined with ', '. Values as Latin-1 text.
+   */
   readonly headers: ReadonlyMap<string, string>
   /** Names that came more than once, in lower case. */
   readonly repeated: ReadonlySet<string>
@@ -69,7 +71,13 @@ export function parseRequestHead(
     if (earlier !== undefined) (repeated ??= new Set()).add(name)
     headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`)
   }
-  return { method: method!, target: target!, minorVersion: minor === '0' ? 0 : 1, headers, repeated: repeated ?? NONE }
+  return {
+    method: method!,
+    target: target!,
+    minorVersion: minor === '0' ? 0 : 1,
+    headers,
+    repeated: repeated ?? NONE,
+  }
 }
 
 /** Optional white space after a value; its front was taken by the pattern. */

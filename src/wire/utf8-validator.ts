@@ -18,7 +18,10 @@ export class Utf8Validator {
     return this.#owed === 0
   }
 
-  /** Takes the next piece. @returns false once a byte cannot belong to any valid text; use it no more then */
+  /**
+   * Takes the next piece.
+   * @returns false once a byte cannot belong to any valid text; use it no more then
+   */
   push(bytes: Buffer): boolean {
     let at = 0
     while (at < bytes.length && this.#owed > 0) if (!this.#pushByte(bytes[at++]!)) return false
@@ -46,7 +49,10 @@ export class Utf8Validator {
   }
 }
 
-/** Where the last character begins that `bytes` may not hold whole: looks back over three bytes at most. */
+/**
+ * Where the last character begins that `bytes` may not hold whole: looks back over three bytes at
+ * most.
+ */
 function lastBoundary(bytes: Uint8Array, from: number): number {
   const limit = Math.max(from, bytes.length - 3)
   for (let at = bytes.length - 1; at >= limit; at--) {

@@ -40,7 +40,9 @@ function assertAllClean(): void {
   for (const checker of all) checker.assertClean()
 }
 
-/** Runs the check at the end of a test's own function, whose failure it explains where both fail. */
+/**
+ * Runs the check at the end of a test's own function, whose failure it explains where both fail.
+ */
 function explain(error: unknown): unknown {
   try {
     assertAllClean()

@@ -14,7 +14,10 @@ import { createContext } from '../../src/index.js'
 import type { Context, ContextOptions } from '../../src/index.js'
 import { watchOver, watchOverMisuses } from './clean-checkers.js'
 
-/** Everything of createContext but the host, which is made here; the poller's and the checker's own options apart. */
+/**
+ * Everything of createContext but the host, which is made here; the poller's and the checker's own
+ * options apart.
+ */
 export type HarnessOptions = Omit<ContextOptions, 'host'> & {
   readonly poller?: FakePollerOptions | FakePoller
   readonly checker?: CheckerOptions
@@ -26,7 +29,9 @@ export interface Harness {
   readonly checker: CheckedHost
   /** A new connection in the listener's queue. */
   readonly connect: () => WsPeer
-  /** A new connection that went through the opening handshake. @throws Error where it was refused */
+  /**
+   * A new connection that went through the opening handshake. @throws Error where it was refused
+   */
   readonly open: (options?: UpgradeOptions) => WsPeer
   /** Rounds until the context has nothing more to do now. */
   readonly run: () => void

@@ -16,7 +16,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   socket: [],
   poll: ['errors'],
   wire: ['errors'],
-  protocol: ['errors', 'wire/opcode', 'wire/close-code'],
+  // What an application is given: requests, addresses, announcements, as the layers below have them.
+  protocol: ['errors', 'socket', 'poll', 'wire'],
   host: ['socket', 'poll'],
   connection: belowConnection,
   context: belowContext,
@@ -116,7 +117,7 @@ export const layersRule: TidyRule = {
     one('src/wire/a.ts', "import { b } from '../poll/b.js'"),
     one('src/wire/a.ts', "import type { B } from '../connection/b.js'"),
     one('src/poll/a.ts', "export * from '../context/b.js'"),
-    one('src/protocol/a.ts', "import { b } from '../wire/frame-parser.js'"),
+    one('src/protocol/a.ts', "import { b } from '../connection/connection.js'"),
     one('src/service/a.ts', "import { b } from '../commands/b.js'"),
     one('src/host.ts', "type B = import('./errors.js').B"),
     one('src/index.ts', "import { b } from '../integrations/epoll.js'"),
