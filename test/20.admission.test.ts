@@ -14,6 +14,7 @@ import {
   write,
   TEXT,
   type Handlers,
+  type ProtocolDefinition,
   type Wsi,
 } from '../src/index.js'
 import { harness, type Harness } from './support/harness.js'
@@ -25,16 +26,22 @@ const accepted: Expected = { sent: Buffer.from(switching()) }
 type Allowed = NonNullable<Row['context']>['allowedOrigins']
 
 /** What TypeScript refuses and JavaScript does: an answer of the wrong kind. */
-function wrongly<Answer>(answer: unknown): Answer {
-  return answer as Answer
+function wrongly(answer: unknown): never {
+  return answer as never
 }
 
 describe('20 admission', () => {
   describe('RFC 6455 4.2.2 (4) and 10.2: allowedOrigins', () => {
-    const row = (allowedOrigins: Allowed | undefined, origin: string | undefined, expect: Expected, host = 'a.test'): Row => ({
+    const row = (
+      allowedOrigins: Allowed | undefined,
+      origin: string | undefined,
+      expect: Expected,
+      host = 'a.test',
+    ): Row => ({
       from: 'new',
       send: Buffer.from(validRequest({ Host: host, Origin: origin })),
-      context: allowedOrigins === undefined ? { allowedOrigins: wrongly(undefined) } : { allowedOrigins },
+      context:
+        allowedOrigins === undefined ? { allowedOrigins: wrongly(undefined) } : { allowedOrigins },
       expect,
     })
     const forbidden = refused(403)
@@ -43,8 +50,18 @@ describe('20 admission', () => {
       'by default: the same host': row(undefined, 'http://a.test', accepted),
       'by default: the same host by TLS': row(undefined, 'https://a.test', accepted),
       'by default: the case of a host does not matter': row(undefined, 'http://A.Test', accepted),
-      'by default: the same host and port': row(undefined, 'http://a.test:8080', accepted, 'a.test:8080'),
-      "by default: the scheme's own port may be left out": row(undefined, 'http://a.test', accepted, 'a.test:80'),
+      'by default: the same host and port': row(
+        undefined,
+        'http://a.test:8080',
+        accepted,
+        'a.test:8080',
+      ),
+      "by default: the scheme's own port may be left out": row(
+        undefined,
+        'http://a.test',
+        accepted,
+        'a.test:80',
+      ),
       'by default: another host': row(undefined, 'http://b.test', forbidden),
       'by default: another port': row(undefined, 'http://a.test:81', forbidden),
       'by default: a subdomain': row(undefined, 'http://x.a.test', forbidden),
@@ -57,13 +74,21 @@ describe('20 admission', () => {
       'by default: empty': row(undefined, '', forbidden),
       'a list: one of it': row(['http://b.test', 'http://c.test'], 'http://c.test', accepted),
       'a list: any case': row(['http://B.test'], 'http://b.TEST', accepted),
-      'a list: none of it, the own host neither': row(['http://b.test'], 'http://a.test', forbidden),
+      'a list: none of it, the own host neither': row(
+        ['http://b.test'],
+        'http://a.test',
+        forbidden,
+      ),
       'a list: no pattern': row(['http://*.test'], 'http://b.test', forbidden),
       'an empty list': row([], 'http://a.test', forbidden),
       "'any': any": row('any', 'null', accepted),
       'a function that says true': row((origin) => origin === 'x:y', 'x:y', accepted),
       'a function that says false': row(() => false, 'http://a.test', forbidden),
-      'a function sees the request': row((_origin, { target }) => target === '/chat', 'http://b', accepted),
+      'a function sees the request': row(
+        (_origin, { target }) => target === '/chat',
+        'http://b',
+        accepted,
+      ),
     })
     const failing = (allowedOrigins: Allowed, code: string): Row =>
       row(allowedOrigins, 'http://b', { status: 500, end: 'lingers', errors: [code] })
@@ -73,9 +98,18 @@ describe('20 admission', () => {
       }, 'Error: on purpose'),
     })
 
-    for (const [what, answer] of Object.entries({ 'a Promise': Promise.resolve(true), 'a word': 'yes', '1': 1, nothing: undefined }))
+    for (const [what, answer] of Object.entries({
+      'a Promise': Promise.resolve(true),
+      'a word': 'yes',
+      '1': 1,
+      nothing: undefined,
+    }))
       it(`a function that answers ${what} does not accept`, () => {
-        const h = harness({ protocols: [plain()], allowedOrigins: () => wrongly(answer), onError: () => {} })
+        const h = harness({
+          protocols: [plain()],
+          allowedOrigins: () => wrongly(answer),
+          onError: () => {},
+        })
         const peer = h.connect()
         peer.send(validRequest({ Origin: 'http://b' }))
         h.run()
@@ -108,7 +142,8 @@ describe('20 admission', () => {
       expect,
     })
     const goesOn: Expected = { ...accepted, events: ['text "glued"'] }
-    const fails500 = (code = 'ERR_EXTPOLL_FILTER_ANSWER'): Expected => refused(500, { errors: [code] })
+    const fails500 = (code = 'ERR_EXTPOLL_FILTER_ANSWER'): Expected =>
+      refused(500, { errors: [code] })
     wires({
       'nothing goes on': row(() => undefined, goesOn),
       'ACCEPT goes on': row(() => ACCEPT, goesOn),
@@ -125,8 +160,14 @@ describe('20 admission', () => {
         () => ({ status: 302, headers: { Location: '/there' } }),
         refused(302, { headers: { location: '/there' } }),
       ),
-      'a status of success is no refusal: 500': row(() => ({ status: 200 }), fails500('ERR_EXTPOLL_HTTP_STATUS')),
-      'a status that is none: 500': row(() => ({ status: 999 }), fails500('ERR_EXTPOLL_HTTP_STATUS')),
+      'a status of success is no refusal: 500': row(
+        () => ({ status: 200 }),
+        fails500('ERR_EXTPOLL_HTTP_STATUS'),
+      ),
+      'a status that is none: 500': row(
+        () => ({ status: 999 }),
+        fails500('ERR_EXTPOLL_HTTP_STATUS'),
+      ),
       'a status of 401.5: 500': row(() => ({ status: 401.5 }), fails500('ERR_EXTPOLL_HTTP_STATUS')),
       'a header that would split the answer: 500': row(
         () => ({ status: 403, headers: { 'X-A': 'b\r\n\r\n<html>' } }),
@@ -144,7 +185,10 @@ describe('20 admission', () => {
       'null: 500': row(() => wrongly(null), fails500()),
       'a word: 500': row(() => wrongly('ok'), fails500()),
       'an object without a status: 500': row(() => wrongly({ ok: true }), fails500()),
-      'a Promise: 500, and told once': row(() => wrongly(Promise.resolve()), fails500('ERR_EXTPOLL_ASYNC_CALLBACK')),
+      'a Promise: 500, and told once': row(
+        () => wrongly(Promise.resolve()),
+        fails500('ERR_EXTPOLL_ASYNC_CALLBACK'),
+      ),
       'a session that cannot be made: 500': {
         ...row(() => ACCEPT, fails500('Error: no session')),
         protocol: {
@@ -235,7 +279,10 @@ describe('20 admission', () => {
       for (const wsi of held) answerHandshake(wsi, ACCEPT)
       h.run()
       assert.deepEqual(seen, ['one'])
-      assert.deepEqual([first, second].map((peer) => peer.response()?.status), [101, 101])
+      assert.deepEqual(
+        [first, second].map((peer) => peer.response()?.status),
+        [101, 101],
+      )
     })
   })
 
@@ -255,7 +302,11 @@ describe('20 admission', () => {
       it(`${what} ${accepts ? 'goes on' : 'refuses: no ADD, no byte, a reset'}`, () => {
         const adds: number[] = []
         const filtering = plain({ FILTER_NETWORK_CONNECTION: () => wrongly(filter()) })
-        const h = harness({ protocols: [filtering], on: { ADD_POLL_FD: (fd) => void adds.push(fd) }, onError: () => {} })
+        const h = harness({
+          protocols: [filtering],
+          on: { ADD_POLL_FD: (fd) => void adds.push(fd) },
+          onError: () => {},
+        })
         const peer = h.connect()
         peer.send(validRequest())
         h.run()
@@ -266,7 +317,10 @@ describe('20 admission', () => {
 
     it('sees the address and the fd, and refusing one does not stop the others', () => {
       let count = 0
-      const odd = plain({ FILTER_NETWORK_CONNECTION: (_wsi, { port, fd }) => (port > 0 && fd > 2 && count++ % 2 === 0 ? 0 : 1) })
+      const odd = plain({
+        FILTER_NETWORK_CONNECTION: (_wsi, { port, fd }) =>
+          port > 0 && fd > 2 && count++ % 2 === 0 ? 0 : 1,
+      })
       const h = harness({ protocols: [odd] })
       const peers = Array.from({ length: 6 }, () => h.connect())
       h.run()
@@ -284,7 +338,7 @@ function throwOnPurpose(): never {
   throw new Error('on purpose')
 }
 
-function plain(handlers: Handlers<undefined> = {}): ReturnType<typeof defineProtocol> {
+function plain(handlers: Handlers<undefined> = {}): ProtocolDefinition<undefined> {
   return defineProtocol({ handlers: { RECEIVE() {}, ...handlers } })
 }
 

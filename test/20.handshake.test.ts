@@ -5,7 +5,15 @@
  */
 import { defineProtocol } from '../src/index.js'
 import { wires, type Expected, type Row } from './support/wire.js'
-import { bytes, client, type Fields, refused, server, switching, validRequest } from './support/wire-bytes.js'
+import {
+  bytes,
+  client,
+  type Fields,
+  refused,
+  server,
+  switching,
+  validRequest,
+} from './support/wire-bytes.js'
 
 const accepted: Expected = { sent: Buffer.from(switching()) }
 
@@ -14,7 +22,9 @@ function asks(fields: Fields, expect: Expected, line?: string): Row {
 }
 
 function each(expect: Expected, rows: Readonly<Record<string, Fields>>): Record<string, Row> {
-  return Object.fromEntries(Object.entries(rows).map(([title, fields]) => [title, asks(fields, expect)]))
+  return Object.fromEntries(
+    Object.entries(rows).map(([title, fields]) => [title, asks(fields, expect)]),
+  )
 }
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
@@ -26,14 +36,22 @@ describe('20 handshake', () => {
       'to the whole example of 1.2': {
         from: 'new',
         send: Buffer.from(
-          validRequest({ Origin: 'http://example.com', 'Sec-WebSocket-Protocol': 'chat, superchat' }),
+          validRequest({
+            Origin: 'http://example.com',
+            'Sec-WebSocket-Protocol': 'chat, superchat',
+          }),
         ),
         protocol: { name: 'chat' },
         expect: { sent: Buffer.from(switching('chat')) },
       },
       'comes before the frames that were glued to the request are answered': {
         from: 'new',
-        send: bytes(validRequest(), client.text('Hello'), client.ping('p'), client.text('', { fin: false })),
+        send: bytes(
+          validRequest(),
+          client.text('Hello'),
+          client.ping('p'),
+          client.text('', { fin: false }),
+        ),
         expect: { events: ['text "Hello"'], sent: bytes(switching(), server.pong('p')) },
       },
       'comes before what ESTABLISHED writes, and a fault behind it': {
@@ -49,13 +67,35 @@ describe('20 handshake', () => {
   })
 
   describe('RFC 6455 4.2.1 (1): GET, and HTTP/1.1 or higher', () => {
-    const methods = ['POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'get', 'Get', 'GETX']
+    const methods = [
+      'POST',
+      'HEAD',
+      'PUT',
+      'DELETE',
+      'OPTIONS',
+      'TRACE',
+      'CONNECT',
+      'get',
+      'Get',
+      'GETX',
+    ]
     const rows: Record<string, Row> = {}
     for (const method of methods)
-      rows[`${method}: 405 with Allow`] = asks({}, refused(405, { headers: { allow: 'GET' } }), `${method} / HTTP/1.1`)
+      rows[`${method}: 405 with Allow`] = asks(
+        {},
+        refused(405, { headers: { allow: 'GET' } }),
+        `${method} / HTTP/1.1`,
+      )
     for (const version of ['1.0', '2.0', '0.9', '3.0'])
       rows[`HTTP/${version}: 505`] = asks({}, refused(505), `GET / HTTP/${version}`)
-    for (const target of ['/', '/chat', '/a?b=c&d', '/%20', 'http://server.example.com/chat', '//x'])
+    for (const target of [
+      '/',
+      '/chat',
+      '/a?b=c&d',
+      '/%20',
+      'http://server.example.com/chat',
+      '//x',
+    ])
       rows[`the resource ${target}`] = asks({}, accepted, `GET ${target} HTTP/1.1`)
     wires(rows)
   })
@@ -83,8 +123,8 @@ describe('20 handshake', () => {
   describe('RFC 6455 4.2.1 (3): Upgrade, a token in any case', () => {
     wires({
       ...each(accepted, {
-        'WebSocket': { Upgrade: 'WebSocket' },
-        'WEBSOCKET': { Upgrade: 'WEBSOCKET' },
+        WebSocket: { Upgrade: 'WebSocket' },
+        WEBSOCKET: { Upgrade: 'WEBSOCKET' },
         'in a list': { Upgrade: 'h2c, websocket' },
         'in a list without spaces': { Upgrade: 'a,websocket,b' },
         'with spaces around': { Upgrade: ' \twebsocket \t' },
@@ -94,7 +134,7 @@ describe('20 handshake', () => {
         'another protocol': { Upgrade: 'h2c' },
         'a token that only begins so': { Upgrade: 'websockets' },
         'a token that only ends so': { Upgrade: 'xwebsocket' },
-        'empty': { Upgrade: '' },
+        empty: { Upgrade: '' },
       }),
     })
   })
@@ -102,8 +142,8 @@ describe('20 handshake', () => {
   describe('RFC 6455 4.2.1 (4): Connection contains the token Upgrade, in any case', () => {
     wires({
       ...each(accepted, {
-        'upgrade': { Connection: 'upgrade' },
-        'UPGRADE': { Connection: 'UPGRADE' },
+        upgrade: { Connection: 'upgrade' },
+        UPGRADE: { Connection: 'UPGRADE' },
         'as Firefox says it': { Connection: 'keep-alive, Upgrade' },
         'last of three without spaces': { Connection: 'a,b,Upgrade' },
         'in a second field': { Connection: 'keep-alive', connection: 'Upgrade' },
@@ -122,15 +162,17 @@ describe('20 handshake', () => {
   describe('RFC 6455 4.2.1 (5): Sec-WebSocket-Key, 16 bytes in base64', () => {
     wires({
       ...each(refused(400), {
-        'absent': { 'Sec-WebSocket-Key': undefined },
-        'empty': { 'Sec-WebSocket-Key': '' },
-        'twice': { 'Sec-WebSocket-Key': KEY, 'sec-websocket-key': KEY },
+        absent: { 'Sec-WebSocket-Key': undefined },
+        empty: { 'Sec-WebSocket-Key': '' },
+        twice: { 'Sec-WebSocket-Key': KEY, 'sec-websocket-key': KEY },
         '15 bytes': { 'Sec-WebSocket-Key': Buffer.alloc(15, 7).toString('base64') },
         '17 bytes': { 'Sec-WebSocket-Key': Buffer.alloc(17, 7).toString('base64') },
-        '18 bytes, without padding': { 'Sec-WebSocket-Key': Buffer.alloc(18, 7).toString('base64') },
+        '18 bytes, without padding': {
+          'Sec-WebSocket-Key': Buffer.alloc(18, 7).toString('base64'),
+        },
         'padding left out': { 'Sec-WebSocket-Key': KEY.slice(0, 22) },
         'one = only': { 'Sec-WebSocket-Key': KEY.slice(0, 23) },
-        'base64url': { 'Sec-WebSocket-Key': `-_${KEY.slice(2)}` },
+        base64url: { 'Sec-WebSocket-Key': `-_${KEY.slice(2)}` },
         'a space inside': { 'Sec-WebSocket-Key': `dGhl ${KEY.slice(5)}` },
         'bits beyond the 16th byte': { 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZR==' },
       }),
@@ -138,7 +180,10 @@ describe('20 handshake', () => {
         { 'Sec-WebSocket-Key': Buffer.alloc(16, 0xff).toString('base64') },
         { status: 101, headers: { 'sec-websocket-accept': 'XXpj4jYzLM2yUE0C7TIgMwTQh2g=' } },
       ),
-      'with spaces around, which are not part of it': asks({ 'Sec-WebSocket-Key': ` \t${KEY}\t ` }, accepted),
+      'with spaces around, which are not part of it': asks(
+        { 'Sec-WebSocket-Key': ` \t${KEY}\t ` },
+        accepted,
+      ),
     })
   })
 
@@ -152,7 +197,7 @@ describe('20 handshake', () => {
       }),
       ...each(spoken, {
         'absent: 426 that names ours': { 'Sec-WebSocket-Version': undefined },
-        'empty': { 'Sec-WebSocket-Version': '' },
+        empty: { 'Sec-WebSocket-Version': '' },
         '0': { 'Sec-WebSocket-Version': '0' },
         '6, which frames otherwise': { 'Sec-WebSocket-Version': '6' },
         '12': { 'Sec-WebSocket-Version': '12' },
@@ -186,8 +231,17 @@ describe('20 handshake', () => {
       'one of one': row('a', chosen('a'), 'a'),
       'names are compared with their case': row('A', refused(400, { body: 'Spoken: a' }), 'a'),
       'spaces and tabs around names': row(' \tb\t , a', chosen('b'), 'a', 'b'),
-      'none known: 400 that names ours': row('x, y', refused(400, { body: 'Spoken: a, b' }), 'a', 'b'),
-      'none known, and none of ours has a name': row('x', refused(400, { body: 'Spoken: none' }), ''),
+      'none known: 400 that names ours': row(
+        'x, y',
+        refused(400, { body: 'Spoken: a, b' }),
+        'a',
+        'b',
+      ),
+      'none known, and none of ours has a name': row(
+        'x',
+        refused(400, { body: 'Spoken: none' }),
+        '',
+      ),
       'a name that is no token: 400': row('a b', refused(400), 'a'),
       'an empty list: 400': row('', refused(400), 'a'),
       'in two fields': {
@@ -230,7 +284,12 @@ describe('20 handshake', () => {
           'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits, x-unknown',
         },
         'fields that nobody knows': { 'X-Unknown': 'x', Cookie: 'a=b', 'User-Agent': 'test' },
-        'header names in any case': { Host: undefined, hOsT: 'a', Upgrade: undefined, UPGRADE: 'websocket' },
+        'header names in any case': {
+          Host: undefined,
+          hOsT: 'a',
+          Upgrade: undefined,
+          UPGRADE: 'websocket',
+        },
       }),
     })
   })

@@ -10,11 +10,16 @@ const accepted: Expected = { sent: Buffer.from(switching()) }
 
 /** The valid request with one line changed into these bytes. */
 function withLine(line: string, instead = /Upgrade: websocket/): Buffer {
-  return Buffer.from(validRequest().replace(instead, () => line), 'latin1')
+  return Buffer.from(
+    validRequest().replace(instead, () => line),
+    'latin1',
+  )
 }
 
 function each(expect: Expected, sends: Readonly<Record<string, Buffer>>): Record<string, Row> {
-  return Object.fromEntries(Object.entries(sends).map(([title, send]) => [title, { from: 'new', send, expect }]))
+  return Object.fromEntries(
+    Object.entries(sends).map(([title, send]) => [title, { from: 'new', send, expect }]),
+  )
 }
 
 const FIRST = /^GET \/chat HTTP\/1\.1/
@@ -87,7 +92,11 @@ describe('20 request head', () => {
       return Buffer.from(validRequest({ 'X-Fill': 'f'.repeat(bytesWanted - bare) }))
     }
     const fields = (count: number): Buffer =>
-      Buffer.from(validRequest(Object.fromEntries(Array.from({ length: count - 5 }, (_, i) => [`X-${i}`, 'x']))))
+      Buffer.from(
+        validRequest(
+          Object.fromEntries(Array.from({ length: count - 5 }, (_, i) => [`X-${i}`, 'x'])),
+        ),
+      )
     const row = (send: Buffer, expect: Expected): Row => ({ from: 'new', send, expect, context })
     wires({
       'exactly maxHeaderBytes': row(request(400), accepted),
@@ -124,12 +133,17 @@ describe('20 request head', () => {
       'a body by length': [validRequest({ 'Content-Length': '10' }), 400],
       'a body in chunks': [validRequest({ 'Transfer-Encoding': 'chunked' }), 400],
       'no upgrade': [validRequest({ Upgrade: undefined }), 426],
-      'POST': [validRequest({}, 'POST / HTTP/1.1'), 405],
+      POST: [validRequest({}, 'POST / HTTP/1.1'), 405],
       'HTTP/1.0': [validRequest({}, 'GET / HTTP/1.0'), 505],
-      'garbage': ['garbage\r\n\r\n', 400],
+      garbage: ['garbage\r\n\r\n', 400],
     }
     for (const [what, [request, status]] of Object.entries(refusals))
-      rows[`behind ${what}`] = { from: 'new', send: bytes(request, second, second), handlers, expect: refused(status) }
+      rows[`behind ${what}`] = {
+        from: 'new',
+        send: bytes(request, second, second),
+        handlers,
+        expect: refused(status),
+      }
     wires(rows)
   })
 

@@ -14,11 +14,21 @@ describe('21 fragments and control frames', () => {
         expect: { events: ['text "abc"'] },
       },
       'the type of a message is that of its first fragment': {
-        send: bytes(client.binary('a', { fin }), client.more('b'), client.text('c', { fin }), client.more('d')),
+        send: bytes(
+          client.binary('a', { fin }),
+          client.more('b'),
+          client.text('c', { fin }),
+          client.more('d'),
+        ),
         expect: { events: ['binary 6162', 'text "cd"'] },
       },
       'empty fragments first, between and last': {
-        send: bytes(client.text('', { fin }), client.more('', { fin }), client.more('x', { fin }), client.more('')),
+        send: bytes(
+          client.text('', { fin }),
+          client.more('', { fin }),
+          client.more('x', { fin }),
+          client.more(''),
+        ),
         expect: { events: ['text "x"'] },
       },
       'nothing but empty fragments is an empty message': {
@@ -36,7 +46,12 @@ describe('21 fragments and control frames', () => {
           client.more(Buffer.alloc(300, 3)),
         ),
         expect: {
-          events: [shown('binary', bytes(Buffer.alloc(125, 1), Buffer.alloc(126, 2), Buffer.alloc(300, 3)))],
+          events: [
+            shown(
+              'binary',
+              bytes(Buffer.alloc(125, 1), Buffer.alloc(126, 2), Buffer.alloc(300, 3)),
+            ),
+          ],
         },
       },
       'control frames MAY be injected in the middle of a fragmented message': {
@@ -54,7 +69,12 @@ describe('21 fragments and control frames', () => {
         },
       },
       'between the bytes of a character too': {
-        send: bytes(client.text(hex('e2'), { fin }), client.ping('!'), client.more(hex('82'), { fin }), client.more(hex('ac'))),
+        send: bytes(
+          client.text(hex('e2'), { fin }),
+          client.ping('!'),
+          client.more(hex('82'), { fin }),
+          client.more(hex('ac')),
+        ),
         expect: { events: ['text "€"'], sent: server.pong('!') },
       },
       'a close frame in the middle ends it, and the message is never delivered': {
@@ -153,7 +173,10 @@ describe('21 fragments and control frames', () => {
       },
       'pings and messages in turn': {
         send: bytes(client.ping('a'), client.text('b'), client.ping('c'), client.binary('d')),
-        expect: { events: ['text "b"', 'binary 64'], sent: bytes(server.pong('a'), server.pong('c')) },
+        expect: {
+          events: ['text "b"', 'binary 64'],
+          sent: bytes(server.pong('a'), server.pong('c')),
+        },
       },
       'a pong in the middle of a message is told at once': {
         send: bytes(client.text('a', { fin }), client.pong('x'), client.more('b')),
@@ -165,7 +188,13 @@ describe('21 fragments and control frames', () => {
   describe('RFC 6455 6.2: what was received is delivered', () => {
     wires({
       'in order, whatever its kind': {
-        send: bytes(client.text('1'), client.binary('2'), client.text('3', { fin }), client.more('4'), client.text('')),
+        send: bytes(
+          client.text('1'),
+          client.binary('2'),
+          client.text('3', { fin }),
+          client.more('4'),
+          client.text(''),
+        ),
         expect: { events: ['text "1"', 'binary 32', 'text "34"', 'text ""'] },
       },
       'before the end of file': {

@@ -7,8 +7,14 @@ import { wires, type Row } from './support/wire.js'
 import { bytes, client, fails, hex, rawFrame, server, shown } from './support/wire-bytes.js'
 
 /** Rows of one fault: every stream ends with the same answer. */
-function failing(code: number, cause: Parameters<typeof fails>[1], streams: Record<string, Buffer>): Record<string, Row> {
-  return Object.fromEntries(Object.entries(streams).map(([title, send]) => [title, { send, expect: fails(code, cause) }]))
+function failing(
+  code: number,
+  cause: Parameters<typeof fails>[1],
+  streams: Record<string, Buffer>,
+): Record<string, Row> {
+  return Object.fromEntries(
+    Object.entries(streams).map(([title, send]) => [title, { send, expect: fails(code, cause) }]),
+  )
 }
 
 const zeros = (count: number): Buffer => Buffer.alloc(count)
@@ -68,7 +74,12 @@ describe('21 frames', () => {
         expect: fails(1002, 'FRAME_NOT_MASKED'),
       },
       'frames before the one at fault were delivered': {
-        send: bytes(client.text('one'), client.binary('two'), client.text('three', { mask }), client.text('four')),
+        send: bytes(
+          client.text('one'),
+          client.binary('two'),
+          client.text('three', { mask }),
+          client.text('four'),
+        ),
         expect: fails(1002, 'FRAME_NOT_MASKED', { events: ['text "one"', 'binary 74776f'] }),
       },
       'a pong due for a ping before the fault leaves before the close frame': {
@@ -151,7 +162,11 @@ describe('21 frames', () => {
       ...failing(1002, 'FRAME_LENGTH_SIGN', {
         'the most significant bit of 64 MUST be 0': rawFrame(0x82, 'ff 80 00 00 00 00 00 00 00'),
         'all bits of 64': rawFrame(0x82, 'ff ff ff ff ff ff ff ff ff'),
-        'the sign and a length below 126': rawFrame(0x81, 'ff 80 00 00 00 00 00 00 05', Buffer.from('Hello')),
+        'the sign and a length below 126': rawFrame(
+          0x81,
+          'ff 80 00 00 00 00 00 00 05',
+          Buffer.from('Hello'),
+        ),
       }),
       ...failing(1009, 'MESSAGE_TOO_BIG', {
         'the largest legal length is only too big': rawFrame(0x82, 'ff 00 00 00 00 3f ff ff ff'),
@@ -159,26 +174,50 @@ describe('21 frames', () => {
       ...failing(1009, 'FRAME_TOO_BIG', {
         '2^53 + 1 is no rounding error away': rawFrame(0x82, 'ff 00 20 00 00 00 00 00 01'),
         '2^63 - 1': rawFrame(0x82, 'ff 7f ff ff ff ff ff ff ff'),
-        '2^32 + 5 does not wrap': rawFrame(0x82, 'ff 00 00 00 01 00 00 00 05', Buffer.from('Hello')),
+        '2^32 + 5 does not wrap': rawFrame(
+          0x82,
+          'ff 00 00 00 01 00 00 00 05',
+          Buffer.from('Hello'),
+        ),
       }),
     })
   })
 
   describe('RFC 6455 5.3: masking', () => {
-    const keys = ['00 00 00 00', 'ff ff ff ff', '00 00 00 01', '80 00 00 00', '01 02 03 04', 'fe dc ba 98']
+    const keys = [
+      '00 00 00 00',
+      'ff ff ff ff',
+      '00 00 00 01',
+      '80 00 00 00',
+      '01 02 03 04',
+      'fe dc ba 98',
+    ]
     const rows = keys.map((key): [string, Row] => [
       `octet i is XORed with octet i MOD 4 of ${key}`,
       {
-        send: bytes(client.binary(ramp(67), { mask: hex(key) }), client.text('after', { mask: hex(key) })),
+        send: bytes(
+          client.binary(ramp(67), { mask: hex(key) }),
+          client.text('after', { mask: hex(key) }),
+        ),
         expect: { events: [shown('binary', ramp(67)), 'text "after"'] },
       },
     ])
     const offsets = [31, 32, 33, 34, 35, 63, 64, 65].map((length): [string, Row] => [
       `a payload of ${length} bytes at every offset`,
       {
-        send: bytes(client.text('x'), client.binary(ramp(length)), client.text('yz'), client.binary(ramp(length + 1))),
+        send: bytes(
+          client.text('x'),
+          client.binary(ramp(length)),
+          client.text('yz'),
+          client.binary(ramp(length + 1)),
+        ),
         expect: {
-          events: ['text "x"', shown('binary', ramp(length)), 'text "yz"', shown('binary', ramp(length + 1))],
+          events: [
+            'text "x"',
+            shown('binary', ramp(length)),
+            'text "yz"',
+            shown('binary', ramp(length + 1)),
+          ],
         },
       },
     ])

@@ -34,7 +34,7 @@ describe('22 closing order', () => {
     assert.deepEqual(log, ['closed 1000 CLOSED_BY_PEER'])
   })
 
-  it('RFC 6455 7.1.7: after a fault it sends its close frame and FIN, and waits for the peer', () => {
+  it('RFC 6455 7.1.7: after a fault it sends close frame and FIN, and waits for the peer', () => {
     const { h, peer, log, order } = ordered()
     peer.send(client.frame(3))
     h.run()
@@ -45,12 +45,17 @@ describe('22 closing order', () => {
     assert.equal(peer.closed, undefined)
     peer.end()
     h.run()
-    assert.deepEqual([order, peer.closed, log], [['DEL, open'], 'close', ['closed 1002 FRAME_RESERVED_OPCODE']])
+    assert.deepEqual(
+      [order, peer.closed, log],
+      [['DEL, open'], 'close', ['closed 1002 FRAME_RESERVED_OPCODE']],
+    )
   })
 
   it('C3: the address is known while CLOSED runs, and not afterwards', () => {
     const seen: unknown[] = []
-    const opened = openScene({ handlers: { CLOSED: () => void seen.push(getPeerAddresses(opened.h.ctx, fd).port > 0) } })
+    const opened = openScene({
+      handlers: { CLOSED: () => void seen.push(getPeerAddresses(opened.h.ctx, fd).port > 0) },
+    })
     const { fd } = opened.peer
     opened.peer.end()
     opened.h.run()
@@ -115,12 +120,20 @@ describe('22 closing order', () => {
     const first = peer.take()
     peer.windowBytes = 1000
     h.run()
-    assert.deepEqual(bytes(first, peer.take()), bytes(server.frame(1, 'queued'), server.close(1000)))
+    assert.deepEqual(
+      bytes(first, peer.take()),
+      bytes(server.frame(1, 'queued'), server.close(1000)),
+    )
     assert.deepEqual([peer.closed, log], ['close', ['closed 1000 CLOSED_BY_PEER']])
   })
 
   describe('RFC 6455 7.1.5: where no close frame came from the peer, the code is 1006', () => {
-    const told = (code: number, cause: string) => ({ code, reason: '', initiator: 'application', cause })
+    const told = (code: number, cause: string) => ({
+      code,
+      reason: '',
+      initiator: 'application',
+      cause,
+    })
     it('at an end of file after ours', () => {
       const { h, wsi, peer, ends } = openScene()
       close(wsi, 1000)
@@ -185,7 +198,7 @@ describe('22 closing order', () => {
     assert.deepEqual([peer.take(), log], [server.close(3999), ['closed 3999 CLOSED_BY_PEER']])
   })
 
-  it('C27: destroy sends 1001 to the open ones, nothing to the others, and closes everything', () => {
+  it('C27: destroy sends 1001 to the open ones, nothing to others, and closes everything', () => {
     const { h, log } = scene()
     const open = h.open()
     const half = h.connect()
@@ -195,7 +208,10 @@ describe('22 closing order', () => {
     blocked.take()
     blocked.windowBytes = 0
     contextDestroy(h.ctx)
-    assert.deepEqual(open.frames().map((frame) => frame.payload), [hex('03e9')])
+    assert.deepEqual(
+      open.frames().map((frame) => frame.payload),
+      [hex('03e9')],
+    )
     assert.deepEqual([half.take().length, blocked.take().length], [0, 0])
     assert.deepEqual(log, ['closed 1001 CONTEXT_DESTROYED', 'closed 1001 CONTEXT_DESTROYED'])
     assert.deepEqual(h.poller.openFds, [])

@@ -6,14 +6,24 @@
 import assert from 'node:assert/strict'
 import { close, hangup, type Wsi } from '../src/index.js'
 import { wires, type Row } from './support/wire.js'
-import { bytes, client, closedByPeer, closePayload, fails, hex, server } from './support/wire-bytes.js'
+import {
+  bytes,
+  client,
+  closedByPeer,
+  closePayload,
+  fails,
+  hex,
+  server,
+} from './support/wire-bytes.js'
 
 /** Codes that may stand in a close frame, and those that must not, at every border of 7.4. */
 const GOOD_CODES = [
-  1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3001, 3999, 4000, 4001, 4999,
+  1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3001, 3999, 4000,
+  4001, 4999,
 ]
 const BAD_CODES = [
-  0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1017, 1099, 1100, 1999, 2000, 2998, 2999, 5000, 5001, 10_000, 65_535,
+  0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1017, 1099, 1100, 1999, 2000, 2998, 2999, 5000, 5001,
+  10_000, 65_535,
 ]
 
 const BAD_REASONS: Readonly<Record<string, string>> = {
@@ -26,7 +36,7 @@ const BAD_REASONS: Readonly<Record<string, string>> = {
   'a good text and a bad end': '67 6f 6f 64 20 fe',
 }
 
-/** A peer's fault, told in RECEIVE's place: the application acts on the connection during RECEIVE. */
+/** The application acts on the connection during RECEIVE. */
 function acting(send: Buffer, act: (wsi: Wsi) => void, expect: Row['expect']): Row {
   let seen: string[] = []
   return {
@@ -71,7 +81,10 @@ describe('22 closing', () => {
     const rows: Record<string, Row> = {}
     for (const code of BAD_CODES) {
       rows[`code ${code}`] = { send: client.close(code), expect: fails(1002, 'CLOSE_CODE') }
-      rows[`code ${code} with a reason`] = { send: client.close(code, 'why'), expect: fails(1002, 'CLOSE_CODE') }
+      rows[`code ${code} with a reason`] = {
+        send: client.close(code, 'why'),
+        expect: fails(1002, 'CLOSE_CODE'),
+      }
     }
     wires(rows)
   })
@@ -182,21 +195,36 @@ describe('22 closing', () => {
         ...acting(bytes(client.text('act'), client.close(3001)), begins, {
           sent: ours,
           end: 'closes',
-          close: { code: 3001, reason: '', initiator: 'application', cause: 'CLOSED_BY_APPLICATION' },
+          close: {
+            code: 3001,
+            reason: '',
+            initiator: 'application',
+            cause: 'CLOSED_BY_APPLICATION',
+          },
         }),
       },
       'the peer began at the same time, with another code: there is one close frame of ours': {
         ...acting(bytes(client.text('act'), client.close(1001, 'going')), begins, {
           sent: ours,
           end: 'closes',
-          close: { code: 1001, reason: 'going', initiator: 'application', cause: 'CLOSED_BY_APPLICATION' },
+          close: {
+            code: 1001,
+            reason: 'going',
+            initiator: 'application',
+            cause: 'CLOSED_BY_APPLICATION',
+          },
         }),
       },
       'a ping that crosses our close frame is not answered': {
         ...acting(bytes(client.text('act'), client.ping('x'), client.close(3001)), begins, {
           sent: ours,
           end: 'closes',
-          close: { code: 3001, reason: '', initiator: 'application', cause: 'CLOSED_BY_APPLICATION' },
+          close: {
+            code: 3001,
+            reason: '',
+            initiator: 'application',
+            cause: 'CLOSED_BY_APPLICATION',
+          },
         }),
       },
     })

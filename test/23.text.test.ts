@@ -28,7 +28,11 @@ const INVALID: readonly (readonly [string, string, number])[] = [
   ['a lone continuation byte, the first', '80', 0],
   ['a lone continuation byte, the last', 'bf', 0],
   ['continuation bytes after a whole character', '61 c3 a4 80', 3],
-  ['all 64 continuation bytes', Buffer.from(Array.from({ length: 64 }, (_, i) => 0x80 + i)).toString('hex'), 0],
+  [
+    'all 64 continuation bytes',
+    Buffer.from(Array.from({ length: 64 }, (_, i) => 0x80 + i)).toString('hex'),
+    0,
+  ],
   ['impossible FE', 'fe', 0],
   ['impossible FF', '61 ff', 1],
   ['FE FE FF FF', 'fe fe ff ff', 0],
@@ -136,7 +140,10 @@ describe('23 text', () => {
     for (const [what, text] of Object.entries(TRUNCATED)) {
       const data = hex(text)
       rows[`${what}, in one frame`] = { send: client.text(data), expect: fails(1007, 'TEXT_UTF8') }
-      rows[`${what}, a byte a fragment`] = { send: fragments(data), expect: fails(1007, 'TEXT_UTF8') }
+      rows[`${what}, a byte a fragment`] = {
+        send: fragments(data),
+        expect: fails(1007, 'TEXT_UTF8'),
+      }
       rows[`${what}, and an empty last fragment`] = {
         send: bytes(fragments(data, false), client.more('')),
         expect: fails(1007, 'TEXT_UTF8'),
@@ -152,7 +159,11 @@ describe('23 text', () => {
   describe('RFC 6455 8.1: only text is looked at', () => {
     wires({
       'binary may hold anything': {
-        send: bytes(client.binary(hex('ff fe ed a0 80')), client.binary(hex('c3'), { fin: false }), client.more(hex('28'))),
+        send: bytes(
+          client.binary(hex('ff fe ed a0 80')),
+          client.binary(hex('c3'), { fin: false }),
+          client.more(hex('28')),
+        ),
         expect: { events: ['binary fffeeda080', 'binary c328'] },
       },
       'the check begins anew with each message': {
@@ -186,7 +197,7 @@ describe('23 text', () => {
   }).timeout(20_000)
 })
 
-function decodes(decoder: TextDecoder, data: Uint8Array): boolean {
+function decodes(decoder: InstanceType<typeof TextDecoder>, data: Uint8Array): boolean {
   try {
     decoder.decode(data)
     return true

@@ -22,8 +22,13 @@ import { bytes, client, fails, hex, rawFrame, server, shown } from './support/wi
 
 const fin = false
 
-function limited(context: Row['context'], rows: Readonly<Record<string, Row>>): Record<string, Row> {
-  return Object.fromEntries(Object.entries(rows).map(([title, row]) => [title, { context, ...row }]))
+function limited(
+  context: Row['context'],
+  rows: Readonly<Record<string, Row>>,
+): Record<string, Row> {
+  return Object.fromEntries(
+    Object.entries(rows).map(([title, row]) => [title, { context, ...row }]),
+  )
 }
 
 const filled = (count: number, byte = 0x61): Buffer => Buffer.alloc(count, byte)
@@ -31,40 +36,57 @@ const filled = (count: number, byte = 0x61): Buffer => Buffer.alloc(count, byte)
 describe('24 limits', () => {
   describe('maxMessageBytes: after reassembly, found out by the header that goes beyond it', () => {
     wires(
-      limited({ maxMessageBytes: 300 }, {
-        'exactly, in one frame': {
-          send: client.binary(filled(300)),
-          expect: { events: [shown('binary', filled(300))] },
+      limited(
+        { maxMessageBytes: 300 },
+        {
+          'exactly, in one frame': {
+            send: client.binary(filled(300)),
+            expect: { events: [shown('binary', filled(300))] },
+          },
+          'one byte more, in one frame: before its payload came': {
+            send: client.binary(filled(301)).subarray(0, 8),
+            expect: fails(1009, 'MESSAGE_TOO_BIG', { answeredAfter: 8 }),
+          },
+          'exactly, in fragments': {
+            send: bytes(
+              client.binary(filled(100), { fin }),
+              client.more(filled(199), { fin }),
+              client.more(filled(1)),
+            ),
+            expect: { events: [shown('binary', filled(300))] },
+          },
+          'exactly, and an empty last fragment': {
+            send: bytes(client.binary(filled(300), { fin }), client.more('')),
+            expect: { events: [shown('binary', filled(300))] },
+          },
+          'one byte more, in fragments': {
+            send: bytes(
+              client.binary(filled(100), { fin }),
+              client.more(filled(200), { fin }),
+              client.more(filled(1)),
+            ),
+            expect: fails(1009, 'MESSAGE_TOO_BIG'),
+          },
+          'the count begins anew with each message': {
+            send: bytes(client.text(filled(300)), client.text(filled(300)), client.text('x')),
+            expect: {
+              events: [`text "${'a'.repeat(300)}"`, `text "${'a'.repeat(300)}"`, 'text "x"'],
+            },
+          },
+          'control frames in between do not count': {
+            send: bytes(
+              client.binary(filled(200), { fin }),
+              client.ping(filled(125)),
+              client.more(filled(100)),
+            ),
+            expect: { events: [shown('binary', filled(300))], sent: server.pong(filled(125)) },
+          },
+          'a length of 2^62': {
+            send: rawFrame(0x82, 'ff 40 00 00 00 00 00 00 00'),
+            expect: fails(1009, 'FRAME_TOO_BIG'),
+          },
         },
-        'one byte more, in one frame: before its payload came': {
-          send: client.binary(filled(301)).subarray(0, 8),
-          expect: fails(1009, 'MESSAGE_TOO_BIG', { answeredAfter: 8 }),
-        },
-        'exactly, in fragments': {
-          send: bytes(client.binary(filled(100), { fin }), client.more(filled(199), { fin }), client.more(filled(1))),
-          expect: { events: [shown('binary', filled(300))] },
-        },
-        'exactly, and an empty last fragment': {
-          send: bytes(client.binary(filled(300), { fin }), client.more('')),
-          expect: { events: [shown('binary', filled(300))] },
-        },
-        'one byte more, in fragments': {
-          send: bytes(client.binary(filled(100), { fin }), client.more(filled(200), { fin }), client.more(filled(1))),
-          expect: fails(1009, 'MESSAGE_TOO_BIG'),
-        },
-        'the count begins anew with each message': {
-          send: bytes(client.text(filled(300)), client.text(filled(300)), client.text('x')),
-          expect: { events: [`text "${'a'.repeat(300)}"`, `text "${'a'.repeat(300)}"`, 'text "x"'] },
-        },
-        'control frames in between do not count': {
-          send: bytes(client.binary(filled(200), { fin }), client.ping(filled(125)), client.more(filled(100))),
-          expect: { events: [shown('binary', filled(300))], sent: server.pong(filled(125)) },
-        },
-        'a length of 2^62': {
-          send: rawFrame(0x82, 'ff 40 00 00 00 00 00 00 00'),
-          expect: fails(1009, 'FRAME_TOO_BIG'),
-        },
-      }),
+      ),
     )
 
     it('1 byte is a limit too', () => {
@@ -79,7 +101,7 @@ describe('24 limits', () => {
   describe('maxFrameBytes', () => {
     const stream = { delivery: 'stream' } as const
     wires({
-      'exactly': {
+      exactly: {
         send: client.binary(filled(125)),
         context: { maxFrameBytes: 125 },
         expect: { events: [`binary ${filled(125).toString('hex')}`] },
@@ -124,25 +146,40 @@ describe('24 limits', () => {
     const fragmented = (count: number): Buffer =>
       bytes(
         client.binary('', { fin: count === 1 }),
-        ...Array.from({ length: count - 1 }, (_, index) => client.more('', { fin: index === count - 2 })),
+        ...Array.from({ length: count - 1 }, (_, index) =>
+          client.more('', { fin: index === count - 2 }),
+        ),
       )
     wires(
-      limited({ maxFragments: 4 }, {
-        'exactly': { send: fragmented(4), expect: { events: ['binary '] } },
-        'one more': { send: fragmented(5), expect: fails(1008, 'TOO_MANY_FRAGMENTS') },
-        'one more that is never the last': {
-          send: bytes(client.text('', { fin }), ...Array.from({ length: 4 }, () => client.more('', { fin }))),
-          expect: fails(1008, 'TOO_MANY_FRAGMENTS'),
+      limited(
+        { maxFragments: 4 },
+        {
+          exactly: { send: fragmented(4), expect: { events: ['binary '] } },
+          'one more': { send: fragmented(5), expect: fails(1008, 'TOO_MANY_FRAGMENTS') },
+          'one more that is never the last': {
+            send: bytes(
+              client.text('', { fin }),
+              ...Array.from({ length: 4 }, () => client.more('', { fin })),
+            ),
+            expect: fails(1008, 'TOO_MANY_FRAGMENTS'),
+          },
+          'the count begins anew with each message': {
+            send: bytes(fragmented(4), fragmented(4), fragmented(1)),
+            expect: { events: ['binary ', 'binary ', 'binary '] },
+          },
+          'control frames do not count': {
+            send: bytes(
+              client.text('', { fin }),
+              client.pong(),
+              client.pong(),
+              client.more('', { fin }),
+              client.pong(),
+              client.more('x'),
+            ),
+            expect: { events: ['pong ', 'pong ', 'pong ', 'text "x"'] },
+          },
         },
-        'the count begins anew with each message': {
-          send: bytes(fragmented(4), fragmented(4), fragmented(1)),
-          expect: { events: ['binary ', 'binary ', 'binary '] },
-        },
-        'control frames do not count': {
-          send: bytes(client.text('', { fin }), client.pong(), client.pong(), client.more('', { fin }), client.pong(), client.more('x')),
-          expect: { events: ['pong ', 'pong ', 'pong ', 'text "x"'] },
-        },
-      }),
+      ),
     )
   })
 
@@ -171,7 +208,9 @@ describe('24 limits', () => {
       const { h, peer, ends } = flood(6)
       peer.windowBytes = 1000
       h.run()
-      assert.ok(peer.take().includes(server.close(1008, 'Pings come faster than their pongs are taken.')))
+      assert.ok(
+        peer.take().includes(server.close(1008, 'Pings come faster than their pongs are taken.')),
+      )
       peer.end()
       h.run()
       assert.equal(ends[0]?.cause, 'TOO_MANY_PINGS')
@@ -228,11 +267,19 @@ describe('24 limits', () => {
       peer.windowBytes = 5000
       h.run()
       const sentence = 'The peer takes data slower than it is made.'
-      assert.deepEqual(peer.take(), bytes(server.frame(2, filled(1000)), server.close(1013, sentence)))
+      assert.deepEqual(
+        peer.take(),
+        bytes(server.frame(2, filled(1000)), server.close(1013, sentence)),
+      )
       peer.end()
       h.run()
       const [end] = ends
-      assert.deepEqual(end, { code: 1013, reason: sentence, initiator: 'library', cause: 'SEND_QUEUE_FULL' })
+      assert.deepEqual(end, {
+        code: 1013,
+        reason: sentence,
+        initiator: 'library',
+        cause: 'SEND_QUEUE_FULL',
+      })
     })
 
     it('a single message larger than it is never taken', () => {
@@ -248,7 +295,8 @@ describe('24 limits', () => {
       for (const peer of peers) peer.windowBytes = 0
       const answers: string[] = []
       batch(h.ctx, () => {
-        for (let i = 0; i < 20; i++) for (const wsi of wsis) answers.push(write(wsi, filled(98), BINARY))
+        for (let i = 0; i < 20; i++)
+          for (const wsi of wsis) answers.push(write(wsi, filled(98), BINARY))
       })
       assert.equal(answers.filter((answer) => answer === 'full').length, 20)
       assert.ok(wsis.every((wsi) => getBufferedBytes(wsi) <= 1024))
@@ -266,7 +314,10 @@ describe('24 limits', () => {
       for (const peer of closing) assert.deepEqual(peer.take().subarray(2, 4), hex('03f5'))
       for (const peer of peers) peer.end()
       h.run()
-      assert.equal(ends.filter((end) => end.cause === 'CONTEXT_BUFFERS_FULL').length, closing.length)
+      assert.equal(
+        ends.filter((end) => end.cause === 'CONTEXT_BUFFERS_FULL').length,
+        closing.length,
+      )
     })
 
     it('many queues together: full for the write that goes beyond', () => {
@@ -287,7 +338,9 @@ describe('24 limits', () => {
       it(`${name} says why, and refuses what is out of ${min} to ${max}`, () => {
         assert.ok(why.length > 20)
         for (const value of [min - 1, max + 1, min + 0.5, NaN, Infinity, `${min}`])
-          assert.throws(() => createContext({ host, protocols, [name]: value }), { code: 'ERR_EXTPOLL_LIMIT' })
+          assert.throws(() => createContext({ host, protocols, [name]: value }), {
+            code: 'ERR_EXTPOLL_LIMIT',
+          })
       })
   })
 })

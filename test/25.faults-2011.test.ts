@@ -7,9 +7,11 @@ import assert from 'node:assert/strict'
 import {
   batch,
   BINARY,
+  broadcast,
   close,
   contextDestroy,
   Errno,
+  getProtocol,
   hangup,
   nextTimeout,
   pollFds,
@@ -23,7 +25,6 @@ import {
   WOULD_BLOCK,
   write,
 } from '../src/index.js'
-import { fakePoller } from '../integrations/fake-poller.js'
 import { openScene, scene, taken } from './support/scene.js'
 import { bytes, client, hex, server, validRequest } from './support/wire-bytes.js'
 
@@ -44,7 +45,10 @@ describe('25 faults of 2011', () => {
     peer.send(bytes(...texts.map((text) => client.text(text))))
     peer.reset()
     h.run()
-    assert.deepEqual(log.slice(0, -1), texts.map((text) => `text ${text}`))
+    assert.deepEqual(
+      log.slice(0, -1),
+      texts.map((text) => `text ${text}`),
+    )
     assert.equal(log.at(-1), 'closed 1006 TRANSPORT_ERROR')
   })
 
@@ -71,8 +75,13 @@ describe('25 faults of 2011', () => {
   })
 
   describe('4: CLOSED was not delivered when the peer closed first', () => {
-    const ends: Readonly<Record<string, [(peer: ReturnType<typeof openScene>['peer']) => void, string]>> = {
-      'by a close frame': [(peer) => void peer.send(client.close(1001)), 'closed 1001 CLOSED_BY_PEER'],
+    const ends: Readonly<
+      Record<string, [(peer: ReturnType<typeof openScene>['peer']) => void, string]>
+    > = {
+      'by a close frame': [
+        (peer) => void peer.send(client.close(1001)),
+        'closed 1001 CLOSED_BY_PEER',
+      ],
       'by an end of file': [(peer) => peer.end(), 'closed 1006 END_OF_FILE'],
       'by a reset': [(peer) => peer.reset(), 'closed 1006 TRANSPORT_ERROR'],
     }
@@ -91,7 +100,10 @@ describe('25 faults of 2011', () => {
     assert.equal(write(wsi, Buffer.alloc(200, 1), BINARY), 'backpressure')
     assert.equal(write(wsi, Buffer.alloc(10, 2), BINARY), 'backpressure')
     h.run()
-    const expected = bytes(server.frame(2, Buffer.alloc(200, 1)), server.frame(2, Buffer.alloc(10, 2)))
+    const expected = bytes(
+      server.frame(2, Buffer.alloc(200, 1)),
+      server.frame(2, Buffer.alloc(10, 2)),
+    )
     assert.deepEqual(peer.take(), expected)
   })
 
@@ -205,11 +217,19 @@ describe('25 faults of 2011', () => {
     })
   })
 
-  it('12: broadcast went through a loopback port of its own', () => {
-    const poller = fakePoller()
-    const { h } = scene({ context: { poller } })
-    h.open()
-    h.open()
-    assert.equal(poller.openFds.length, 3, 'the listener and the two connections, no other descriptor')
+  it('12: broadcast went through a loopback port of its own, and merged messages', () => {
+    const made = scene({
+      handlers: { BROADCAST: (wsi, data) => void write(wsi, data, TEXT) },
+    })
+    const { h, wsis } = made
+    const peers = [h.open(), h.open()]
+    assert.equal(h.poller.openFds.length, 3, 'the listener and the connections, nothing else')
+    const texts = ['one', '', 'two', 'x'.repeat(5000), 'three']
+    batch(h.ctx, () => {
+      for (const text of texts) assert.equal(broadcast(getProtocol(wsis[0]!)!, text), 2)
+    })
+    h.run()
+    for (const peer of peers) assert.deepEqual(peer.messages(), texts)
+    assert.equal(h.poller.openFds.length, 3)
   })
 })

@@ -27,7 +27,9 @@ interface Told {
 }
 
 /** A scene that writes down every SET_TIMEOUT; silence counts as in production. */
-function listening(context: SceneOptions['context'] = {}): ReturnType<typeof scene> & { timeouts: Told[] } {
+function listening(
+  context: SceneOptions['context'] = {},
+): ReturnType<typeof scene> & { timeouts: Told[] } {
   const timeouts: Told[] = []
   const made = scene({
     context: {
@@ -82,7 +84,10 @@ describe('26 timeout', () => {
       h.run()
       h.poller.clock.advance(5000)
       h.run()
-      assert.deepEqual(timeouts.map(({ deadlineMs }) => deadlineMs), [11_000, 13_000])
+      assert.deepEqual(
+        timeouts.map(({ deadlineMs }) => deadlineMs),
+        [11_000, 13_000],
+      )
       assert.equal(nextDeadline(h.ctx), 13_000)
     })
 
@@ -161,7 +166,8 @@ describe('26 timeout', () => {
         del: pollSet!.del.bind(pollSet),
         set: pollSet!.set.bind(pollSet),
         clear: pollSet!.clear.bind(pollSet),
-        timeout: (timeoutMs: number, deadlineMs: number | null) => void told.push({ timeoutMs, deadlineMs }),
+        timeout: (timeoutMs: number, deadlineMs: number | null) =>
+          void told.push({ timeoutMs, deadlineMs }),
       }
       const protocols = [defineProtocol({ handlers: {} })]
       const ctx = createContext({ host: { ...poller.host, pollSet: keeper }, port: 0, protocols })
@@ -178,7 +184,14 @@ describe('26 timeout', () => {
       h.connect()
       h.run()
       const rows = [
-        [0, 10_000], [0.001, 10_000], [0.999, 10_000], [1, 9999], [9999, 1], [9999.5, 1], [10_000, 0], [20_000, 0],
+        [0, 10_000],
+        [0.001, 10_000],
+        [0.999, 10_000],
+        [1, 9999],
+        [9999, 1],
+        [9999.5, 1],
+        [10_000, 0],
+        [20_000, 0],
       ] as const
       for (const [ms, expected] of rows) {
         h.poller.clock.advanceTo(1000 + ms)
@@ -198,7 +211,10 @@ describe('26 timeout', () => {
       const { h } = listening()
       h.open()
       contextDestroy(h.ctx)
-      assert.deepEqual([nextTimeout(h.ctx), nextDeadline(h.ctx), serviceFd(h.ctx, null)], [-1, null, 'handled'])
+      assert.deepEqual(
+        [nextTimeout(h.ctx), nextDeadline(h.ctx), serviceFd(h.ctx, null)],
+        [-1, null, 'handled'],
+      )
     })
 
     it('a connection that ended leaves no deadline behind', () => {
@@ -209,7 +225,7 @@ describe('26 timeout', () => {
     })
   })
 
-  describe("C22: after serviceFd(ctx, null), nextTimeout is not 0 unless it answered 'more'", () => {
+  describe("C22: after serviceFd(ctx, null), nextTimeout is not 0 unless 'more'", () => {
     const settle = (h: ReturnType<typeof scene>['h'], maxCalls: number): number => {
       let calls = 1
       while (serviceFd(h.ctx, null) === 'more') {
@@ -248,7 +264,10 @@ describe('26 timeout', () => {
       h.run()
       rxFlowControl(wsis[0]!, 1)
       h.run()
-      assert.deepEqual(log, Array.from({ length: 1001 }, (_, i) => `text ${i}`))
+      assert.deepEqual(
+        log,
+        Array.from({ length: 1001 }, (_, i) => `text ${i}`),
+      )
     })
 
     it('first in, first out (C14)', () => {
@@ -263,7 +282,8 @@ describe('26 timeout', () => {
       })
       const { h, wsis } = made
       const peers = Array.from({ length: 5 }, () => h.open())
-      for (const [i, peer] of peers.entries()) peer.send(bytes(client.text('.'), client.text(`held ${i}`)))
+      for (const [i, peer] of peers.entries())
+        peer.send(bytes(client.text('.'), client.text(`held ${i}`)))
       h.run()
       seen.length = 0
       for (const index of [2, 0, 4, 1, 3]) rxFlowControl(wsis[index]!, 1)
@@ -291,7 +311,9 @@ describe('26 timeout', () => {
         return poller.clock.now
       },
     }
-    const protocols = [defineProtocol({ handlers: { RECEIVE: (wsi, data) => void write(wsi, data, TEXT) } })]
+    const protocols = [
+      defineProtocol({ handlers: { RECEIVE: (wsi, data) => void write(wsi, data, TEXT) } }),
+    ]
     const ctx = createContext({ host, port: 0, protocols })
     const peer = poller.connectTo(ctx).upgrade()
     poller.run(ctx)

@@ -51,7 +51,10 @@ describe('27 flow', () => {
     const context = { txLowWaterBytes: 100, txHighWaterBytes: 200, maxBufferedBytes: 1024 }
 
     it('ok, backpressure, full, closed, with the mask after each (C15, C16)', () => {
-      const { h, wsi, peer, mask, told, log } = openScene({ context, protocol: { onFull: 'report' } })
+      const { h, wsi, peer, mask, told, log } = openScene({
+        context,
+        protocol: { onFull: 'report' },
+      })
       assert.deepEqual([write(wsi, filled(50), BINARY), mask()], ['ok', POLLIN])
       peer.take()
       peer.windowBytes = 0
@@ -109,7 +112,10 @@ describe('27 flow', () => {
       callbackOnWritable(h.ctx, wsi)
       assert.deepEqual([taken(log), mask(), taken(told)], [[], BOTH, [`SET ${POLLOUT}`]])
       h.run()
-      assert.deepEqual([taken(log), mask(), taken(told)], [['writable'], POLLIN, [`CLEAR ${POLLOUT}`]])
+      assert.deepEqual(
+        [taken(log), mask(), taken(told)],
+        [['writable'], POLLIN, [`CLEAR ${POLLOUT}`]],
+      )
       h.run()
       assert.deepEqual([log, told], [[], []])
     })
@@ -130,7 +136,7 @@ describe('27 flow', () => {
       assert.deepEqual([log, mask()], [['writable'], POLLIN])
     })
 
-    it('asked again inside SERVER_WRITEABLE comes again: a loop that sends as the peer takes', () => {
+    it('asked again inside SERVER_WRITEABLE: a loop that sends as the peer takes', () => {
       let count = 0
       const { h, wsi, peer } = openScene({
         context: { txLowWaterBytes: 1000 },
@@ -143,7 +149,7 @@ describe('27 flow', () => {
       })
       peer.windowBytes = 700
       callbackOnWritable(h.ctx, wsi)
-      let got = Buffer.alloc(0)
+      let got: Buffer = Buffer.alloc(0)
       for (let i = 0; i < 40; i++) {
         h.run()
         assert.ok(getBufferedBytes(wsi) < 1600)
@@ -167,7 +173,10 @@ describe('27 flow', () => {
       for (let i = 0; i < 5; i++) h.open()
       assert.equal(callbackOnWritableAllProtocol(getProtocol(wsis[0]!)!), 5)
       h.run()
-      assert.deepEqual(log, Array.from({ length: 5 }, () => 'writable'))
+      assert.deepEqual(
+        log,
+        Array.from({ length: 5 }, () => 'writable'),
+      )
     })
   })
 
@@ -224,7 +233,12 @@ describe('27 flow', () => {
     })
 
     it('at every byte of what follows', () => {
-      const stream = bytes(client.text('b', { fin: false }), client.pong(''), client.more('c'), client.text('d'))
+      const stream = bytes(
+        client.text('b', { fin: false }),
+        client.pong(''),
+        client.more('c'),
+        client.text('d'),
+      )
       for (let cut = 0; cut <= stream.length; cut++) {
         const { h, wsi, peer, log } = pausing()
         peer.send(bytes(client.text('a'), stream.subarray(0, cut)))
@@ -238,7 +252,7 @@ describe('27 flow', () => {
       }
     })
 
-    it('with more bytes read than the high-water mark: all of them come, and reading goes on', () => {
+    it('with more bytes read than the high-water mark: all come, and reading goes on', () => {
       const { h, wsi, peer, log, mask } = pausing({ context: { rxHighWaterBytes: 1024 } })
       const texts = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(100, '.'))
       peer.send(bytes(client.text('a'), ...texts.map((text) => client.text(text))))

@@ -34,7 +34,9 @@ describe('27 sending', () => {
       '1, 3, then nothing': [1, 3, WOULD_BLOCK],
       'nothing thrice': [WOULD_BLOCK, WOULD_BLOCK, WOULD_BLOCK],
       'a byte at a time': Array.from({ length: 400 }, () => 1),
-      'bytes and nothing in turn': Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : WOULD_BLOCK)),
+      'bytes and nothing in turn': Array.from({ length: 200 }, (_, i) =>
+        i % 2 === 0 ? 1 : WOULD_BLOCK,
+      ),
     }
     const bodies: Readonly<Record<string, readonly Buffer[]>> = {
       'a small frame': [filled(20)],
@@ -52,7 +54,10 @@ describe('27 sending', () => {
           h.run()
           peer.script.send.clear()
           h.run()
-          assert.deepEqual(peer.take(), bytes(...payloads.map((payload) => server.frame(2, payload))))
+          assert.deepEqual(
+            peer.take(),
+            bytes(...payloads.map((payload) => server.frame(2, payload))),
+          )
           assert.deepEqual([getBufferedBytes(wsi), mask()], [0, POLLIN])
         })
   })
@@ -63,7 +68,10 @@ describe('27 sending', () => {
     write(wsi, 'hello world', TEXT)
     assert.deepEqual([getBufferedBytes(wsi), mask(), taken(told)], [8, BOTH, [`SET ${POLLOUT}`]])
     h.poller.service(h.ctx)
-    assert.deepEqual([getBufferedBytes(wsi), mask(), taken(told)], [0, POLLIN, [`CLEAR ${POLLOUT}`]])
+    assert.deepEqual(
+      [getBufferedBytes(wsi), mask(), taken(told)],
+      [0, POLLIN, [`CLEAR ${POLLOUT}`]],
+    )
     assert.deepEqual(peer.take(), server.frame(1, 'hello world'))
   })
 
@@ -113,7 +121,9 @@ describe('27 sending', () => {
     })
 
     it('where what one call writes is larger than the arena', () => {
-      const { h, wsi, peer } = openScene({ context: { txLowWaterBytes: 2 ** 22, txHighWaterBytes: 2 ** 22 } })
+      const { h, wsi, peer } = openScene({
+        context: { txLowWaterBytes: 2 ** 22, txHighWaterBytes: 2 ** 22 },
+      })
       const expected: Buffer[] = []
       batch(h.ctx, () => {
         for (let i = 0; i < 100; i++) {
@@ -178,21 +188,31 @@ describe('27 sending', () => {
     it('kinds and data that cannot be sent are UsageErrors', () => {
       const { wsi, peer } = openScene()
       for (const kind of [3, 7, 8, 11, 15, 16, 0x40, PING | NO_FIN, PONG | NO_FIN, -1])
-        assert.throws(() => write(wsi, 'x', kind), { code: 'ERR_EXTPOLL_WRITE_KIND' }, `kind ${kind}`)
+        assert.throws(
+          () => write(wsi, 'x', kind),
+          { code: 'ERR_EXTPOLL_WRITE_KIND' },
+          `kind ${kind}`,
+        )
       assert.throws(() => write(wsi, filled(126), PING), { code: 'ERR_EXTPOLL_WRITE_DATA' })
       assert.throws(() => write(wsi, 5 as never, TEXT), { code: 'ERR_EXTPOLL_WRITE_DATA' })
       assert.equal(peer.take().length, 0)
     })
 
     it('a full queue in mid-message leaves the sequence as it was', () => {
-      const { h, wsi, peer } = openScene({ context: { maxBufferedBytes: 1024 }, protocol: { onFull: 'report' } })
+      const { h, wsi, peer } = openScene({
+        context: { maxBufferedBytes: 1024 },
+        protocol: { onFull: 'report' },
+      })
       peer.windowBytes = 0
       write(wsi, filled(900), BINARY | NO_FIN)
       assert.equal(write(wsi, filled(900), CONTINUATION), 'full')
       peer.windowBytes = 5000
       h.run()
       assert.equal(write(wsi, 'end', CONTINUATION), 'ok')
-      assert.deepEqual(peer.take(), bytes(server.frame(2, filled(900), false), server.frame(0, 'end')))
+      assert.deepEqual(
+        peer.take(),
+        bytes(server.frame(2, filled(900), false), server.frame(0, 'end')),
+      )
     })
   })
 
@@ -204,7 +224,10 @@ describe('27 sending', () => {
         write(wsi, 'x'.repeat(size), TEXT)
         h.run()
         const got = peer.take()
-        assert.deepEqual(got, bytes(server.frame(2, filled(size)), server.frame(1, 'x'.repeat(size))))
+        assert.deepEqual(
+          got,
+          bytes(server.frame(2, filled(size)), server.frame(1, 'x'.repeat(size))),
+        )
       })
 
     it('text beyond ASCII is counted in bytes', () => {
@@ -225,7 +248,10 @@ describe('27 sending', () => {
       mine.fill(9)
     }
     h.run()
-    assert.deepEqual(peer.take(), bytes(server.frame(2, filled(10, 7)), server.frame(2, filled(40_000, 7))))
+    assert.deepEqual(
+      peer.take(),
+      bytes(server.frame(2, filled(10, 7)), server.frame(2, filled(40_000, 7))),
+    )
   })
 
   describe('C7: what one call writes to a connection leaves in one send', () => {
@@ -241,7 +267,9 @@ describe('27 sending', () => {
     })
 
     it('in RECEIVE', () => {
-      const { h, peer } = openScene({ handlers: { RECEIVE: (self, data) => void write(self, data, TEXT) } })
+      const { h, peer } = openScene({
+        handlers: { RECEIVE: (self, data) => void write(self, data, TEXT) },
+      })
       peer.send(bytes(...Array.from({ length: 100 }, (_, i) => client.text(`${i}`))))
       const before = { ...h.poller.counts }
       h.run()
@@ -251,7 +279,9 @@ describe('27 sending', () => {
     })
 
     it('a steady-state echo announces nothing', () => {
-      const { h, peer, told } = openScene({ handlers: { RECEIVE: (self, data) => void write(self, data, TEXT) } })
+      const { h, peer, told } = openScene({
+        handlers: { RECEIVE: (self, data) => void write(self, data, TEXT) },
+      })
       for (let i = 0; i < 1000; i++) {
         peer.sendMessage(`${i}`)
         h.run()
@@ -263,7 +293,10 @@ describe('27 sending', () => {
 
   describe('C29: an error of send ends that connection, and no other', () => {
     for (const errno of ['ECONNRESET', 'EPIPE', 'ENOBUFS', 'ENOMEM', 'ETIMEDOUT'] as const)
-      for (const [where, size] of [['in the cork', 10], ['in a large body', 40_000]] as const)
+      for (const [where, size] of [
+        ['in the cork', 10],
+        ['in a large body', 40_000],
+      ] as const)
         it(`${errno} ${where}`, () => {
           const { h, wsis, log } = scene()
           const [bad, good] = [h.open(), h.open()]

@@ -133,7 +133,7 @@ function greet(member: Member): void {
 
 function send(member: Member, message: object): void {
   const { wsi } = member
-  // 'full' cannot be: a member that is behind is sent nothing. 'closed' needs nothing: CLOSED comes.
+  // 'full' closes it, and 'closed' needs nothing: CLOSED comes either way.
   if (write(wsi, JSON.stringify(message), TEXT) !== 'backpressure') return
   member.behind = true
   callbackOnWritable(getProtocol(wsi)!.owningContext, wsi)

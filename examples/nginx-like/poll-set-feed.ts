@@ -1,9 +1,9 @@
 /**
  * What the page shows of the poll set: the descriptors in it, and each change as it came.
  *
- * A viewer that takes data slowly gets fewer and newer states, never a queue of old ones. The feed's
- * own traffic changes masks as well, so those changes are shown, but never a reason to send: else a
- * slow viewer would be fed by its own slowness for ever. Knows nothing of chats and pages.
+ * A viewer that takes data slowly gets fewer and newer states, never a queue of old ones. Sending
+ * changes masks as well; those changes are shown, but never a reason to send: else a slow viewer
+ * would be fed by its own slowness for ever. Knows nothing of chats and pages.
  */
 import { batch, callbackOnWritable, defineProtocol, formatEvents } from 'extpoll'
 import { getProtocol, getSocketFd, TEXT, write } from 'extpoll'

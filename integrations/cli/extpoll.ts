@@ -3,7 +3,7 @@
  * The command `extpoll`: which subcommand, and what becomes of its errors.
  *
  * A wrong option is one line on stderr and status 2; what the machine refuses (a port in use, no
- * addon) one line and status 1. Refuses to know what a subcommand does: each is a row of `commands`.
+ * addon) one line and status 1. Refuses to know what a subcommand does: each is a row of a table.
  */
 import { UsageError } from '../../src/index.js'
 import type { Command } from './command.js'

@@ -128,6 +128,12 @@ struct UnixPath {
   ino_t inode;
 };
 
+// What a listener keeps for the moment when there is no descriptor left; fd -1: it was needed.
+struct Spare {
+  int listen_fd;
+  int fd;
+};
+
 // Everything of one environment.
 struct Addon {
   explicit Addon(napi_env e) : env(e) {}
@@ -136,6 +142,7 @@ struct Addon {
   SlotTable<BufferSlot> buffers;
   SlotTable<PollerSlot> pollers;
   std::vector<UnixPath> unix_paths;
+  std::vector<Spare> spares;
 };
 
 // --- arguments.cc: each throws on failure and answers false; `fn` and `name` are for people.
@@ -247,6 +254,10 @@ int take_fd(Addon* addon, int fd, FdKind kind);
 void set_no_delay(int fd);
 void forget_unix_path(Addon* addon, int fd, bool remove_file);
 
+// --- shed.cc
+void keep_spare(Addon* addon, int listen_fd);
+void forget_spare(Addon* addon, int listen_fd);
+
 // --- poller.cc, signals.cc
 void release_pollers(Addon* addon);
 void release_signals(Addon* addon);
@@ -260,6 +271,7 @@ void export_addresses(napi_env env, napi_value exports, Addon* addon);
 void export_poller(napi_env env, napi_value exports, Addon* addon);
 void export_events(napi_env env, napi_value exports, Addon* addon);
 void export_files(napi_env env, napi_value exports, Addon* addon);
+void export_shed(napi_env env, napi_value exports, Addon* addon);
 void export_signals(napi_env env, napi_value exports, Addon* addon);
 
 }  // namespace extpoll

@@ -85,7 +85,9 @@ static int listen_at(Addon* addon, const Address& address, int backlog) {
   if (tcp) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(fd, address.get(), address.size) != 0) return fail(fd);
   if (listen(fd, backlog) != 0) return fail(fd);
-  return take_fd(addon, fd, tcp ? FdKind::kTcp : FdKind::kSocket);
+  const int listen_fd = take_fd(addon, fd, tcp ? FdKind::kTcp : FdKind::kSocket);
+  if (listen_fd >= 0) keep_spare(addon, listen_fd);
+  return listen_fd;
 }
 
 // listenTcp(address, port, backlog) -> fd or -errno

@@ -25,6 +25,7 @@ export interface Addon {
   send(fd: number, bufferId: number, offset: number, length: number): number
   sendv(fd: number, parts: readonly Uint8Array[]): number
   accept(listenFd: number): number
+  shed(listenFd: number, farewell: Uint8Array): number
   shutdown(fd: number): number
   close(fd: number, abort: boolean): number
   socketError(fd: number): number

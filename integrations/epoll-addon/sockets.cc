@@ -188,6 +188,7 @@ static napi_value JS_close(napi_env env, napi_callback_info info) {
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
   forget_unix_path(args.addon, fd, true);
+  forget_spare(args.addon, fd);
   args.addon->fds.set(fd, FdKind::kNone);
   // On Linux the descriptor is gone after EINTR as well: closing again would hit another one.
   const int failed = close(fd);

@@ -35,6 +35,7 @@ export const socketIo: EpollSocketIo = {
       ? addon().listenTcp(address, port, backlog)
       : addon().listenUnix(path, backlog),
   accept: (listenFd) => addon().accept(listenFd),
+  shed: (listenFd, farewell) => addon().shed(listenFd, farewell),
   connect: ({ family, name, address, port }) =>
     family === 'Unix' ? addon().connectUnix(name) : addon().connectTcp(address, port),
 

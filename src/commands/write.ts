@@ -133,7 +133,7 @@ export function writeResult(core: Core, connection: Connection): WriteResult {
   const { queue } = connection
   if (queue !== null && queue.bytes >= core.limits.txLowWaterBytes) return 'backpressure'
   // The transport may have failed under a large write.
-  return connection.wasEnded ? 'closed' : 'ok'
+  return connection.isDeaf ? 'closed' : 'ok'
 }
 
 /**

@@ -16,19 +16,21 @@ export const State = {
   OPEN: 3,
   /** Our close frame is on its way; the peer may still send, and owes us its own. */
   CLOSING: 4,
+  /** The transport takes no more from us; what the peer sent before is still delivered (C17). */
+  DRAINING: 5,
   /** Nothing received counts any more; what is queued still leaves. */
-  FLUSHING: 5,
+  FLUSHING: 6,
   /**
    * All was sent, FIN too; reading until the peer ends, so that no reset takes the last bytes away.
    */
-  LINGERING: 6,
-  ENDED: 7,
+  LINGERING: 7,
+  ENDED: 8,
 } as const
 
 export type StateNumber = (typeof State)[keyof typeof State]
 
 export type ConnectionEvent =
-  'defer' | 'http' | 'accept' | 'close sent' | 'last write' | 'linger' | 'end'
+  'defer' | 'http' | 'accept' | 'close sent' | 'send failed' | 'last write' | 'linger' | 'end'
 
 const transitions: Readonly<Record<StateNumber, Partial<Record<ConnectionEvent, StateNumber>>>> = {
   [State.REQUEST]: {
@@ -40,8 +42,18 @@ const transitions: Readonly<Record<StateNumber, Partial<Record<ConnectionEvent, 
   },
   [State.DEFERRED]: { accept: State.OPEN, 'last write': State.FLUSHING, end: State.ENDED },
   [State.HTTP]: { 'last write': State.FLUSHING, end: State.ENDED },
-  [State.OPEN]: { 'close sent': State.CLOSING, 'last write': State.FLUSHING, end: State.ENDED },
-  [State.CLOSING]: { 'last write': State.FLUSHING, end: State.ENDED },
+  [State.OPEN]: {
+    'close sent': State.CLOSING,
+    'send failed': State.DRAINING,
+    'last write': State.FLUSHING,
+    end: State.ENDED,
+  },
+  [State.CLOSING]: {
+    'send failed': State.DRAINING,
+    'last write': State.FLUSHING,
+    end: State.ENDED,
+  },
+  [State.DRAINING]: { 'last write': State.FLUSHING, end: State.ENDED },
   [State.FLUSHING]: { linger: State.LINGERING, end: State.ENDED },
   [State.LINGERING]: { end: State.ENDED },
   [State.ENDED]: {},

@@ -183,8 +183,9 @@ export class Connection extends TimedEntry {
     this.state = next
   }
 
-  get wasEnded(): boolean {
-    return this.state === State.ENDED
+  /** The transport takes nothing from us any more. */
+  get isDeaf(): boolean {
+    return this.state === State.DRAINING || this.state === State.ENDED
   }
 
   /** Nothing received counts any more. */
@@ -215,9 +216,9 @@ export class Connection extends TimedEntry {
     return this.held === null ? 0 : this.held.length - this.heldAt
   }
 
-  /** Frames are exchanged: between the handshake and the last word of either side. */
-  get exchanges(): boolean {
-    return this.state === State.OPEN || this.state === State.CLOSING
+  /** Frames that come are acted on: from the handshake to the last word of either side. */
+  get delivers(): boolean {
+    return this.state >= State.OPEN && this.state <= State.DRAINING
   }
 
   /** The application, or a peer that does not take our answers, holds up receiving. */

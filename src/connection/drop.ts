@@ -6,6 +6,7 @@ import { type CloseInfo } from '../protocol/protocol-types.js'
 import { CLOSE_ABNORMAL } from '../wire/close-code.js'
 import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
+import { armDeadline } from './deadline.js'
 import { dropHeld } from './held.js'
 
 /** Ends at once; what was not sent is thrown away, and the transport is reset. */
@@ -21,7 +22,25 @@ export function dropConnection(
   endNow(core, connection)
 }
 
-/** The transport failed under a send or a recv. */
+/**
+ * The transport failed under a send. What the peer sent before may still wait in the kernel, and is
+ * delivered first (C17): reading it is pending work, and ends the connection.
+ */
+export function loseSending(core: Core, connection: Connection): void {
+  if (!connection.delivers || connection.eof) {
+    loseTransport(core, connection)
+    return
+  }
+  connection.move('send failed')
+  dropQueue(core, connection)
+  connection.wantsWritable = false
+  connection.errorHeardMs = core.now()
+  armDeadline(core, connection)
+  core.touch(connection)
+  if (!connection.paused) core.schedulePending(connection)
+}
+
+/** The transport failed under a recv, or there is nothing left to read. */
 export function loseTransport(core: Core, connection: Connection): void {
   if (connection.state === State.ENDED) return
   tellAbnormal(connection, 'peer', 'TRANSPORT_ERROR')
@@ -38,7 +57,7 @@ export function tellAbnormal(
 ): void {
   const { closing } = connection
   if (closing === null) connection.closing = { code: CLOSE_ABNORMAL, reason: '', initiator, cause }
-  else if (connection.state === State.CLOSING)
+  else if (connection.state === State.CLOSING || connection.state === State.DRAINING)
     connection.closing = { code: CLOSE_ABNORMAL, reason: '', initiator: closing.initiator, cause }
 }
 

@@ -5,7 +5,8 @@ import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
 import { armDeadline } from './deadline.js'
 import { dropConnection } from './drop.js'
-import { endOfFile, failConnection } from './ending.js'
+import { failConnection } from './ending.js'
+import { keepUnconsumed, layOutHeld } from './held.js'
 import { refuseFault } from './opening.js'
 import { transmitControl } from './transmit-frame.js'
 
@@ -49,14 +50,25 @@ function endState(core: Core, connection: Connection): void {
 }
 
 /**
- * POLLERR or POLLHUP was heard while paused. A hint may be stale: recv's word is the truth (C5).
+ * POLLERR or POLLHUP was heard while paused. A hint may be stale: what the socket and recv say is
+ * the truth (C5). What recv finds is kept for the application, up to the high-water mark.
  */
 function endPaused(core: Core, connection: Connection): void {
   connection.errorHeardMs = 0
-  const result = connection.eof ? 0 : connection.io.recv(connection.fd, core.rx, 0, 1)
-  if (result === WOULD_BLOCK || result === WOULD_BLOCK_UNTIL_WRITABLE) return
-  if (result === 0) endOfFile(core, connection)
-  else dropConnection(core, connection, 'PAUSED_ERROR_TIMEOUT')
+  const { io, fd } = connection
+  if (connection.eof || connection.isDeaf || io.socketError(fd) !== 0) {
+    dropConnection(core, connection, 'PAUSED_ERROR_TIMEOUT')
+    return
+  }
+  const laidOut = layOutHeld(core, connection)
+  const room = core.limits.rxHighWaterBytes - laidOut
+  const result = room > 0 ? io.recv(fd, core.rx, laidOut, room) : WOULD_BLOCK
+  if (result > 0) {
+    keepUnconsumed(core, connection, laidOut, 0, laidOut + result)
+    connection.errorHeardMs = core.now()
+  } else if (result !== WOULD_BLOCK && result !== WOULD_BLOCK_UNTIL_WRITABLE) {
+    dropConnection(core, connection, 'PAUSED_ERROR_TIMEOUT')
+  }
 }
 
 /** Silence: an unanswered ping and the idle limit end the connection, the ping interval asks. */

@@ -80,7 +80,8 @@ export function lastWrite(core: Core, connection: Connection, lingers: boolean):
 /** The peer's FIN came, and everything before it was delivered (C17). */
 export function endOfFile(core: Core, connection: Connection): void {
   if (connection.state === State.ENDED) return
-  tellAbnormal(connection, 'peer', 'END_OF_FILE')
+  const drained = connection.state === State.DRAINING
+  tellAbnormal(connection, 'peer', drained ? 'TRANSPORT_ERROR' : 'END_OF_FILE')
   if (connection.state === State.LINGERING) endNow(core, connection)
   else lastWrite(core, connection, false)
 }

@@ -22,7 +22,7 @@ const NATIVE_MASK_MIN_BYTES = 1_024
 export function consumeFrames(core: Core, connection: Connection, at: number, end: number): number {
   const { header, budget } = core
   const { bytes } = core.rx
-  while (at < end && budget.messages > 0 && connection.exchanges && !connection.blocked) {
+  while (at < end && budget.messages > 0 && connection.delivers && !connection.blocked) {
     if (connection.frameRemaining > 0) {
       at = takePayload(core, connection, at, end)
       continue
@@ -38,12 +38,13 @@ export function consumeFrames(core: Core, connection: Connection, at: number, en
     const stop = start + header.payloadBytes
     const control = (header.opcode & CONTROL_BIT) !== 0
     if (control && stop > end) break
-    budget.messages--
     if (control) {
+      budget.messages--
       at = stop
       unmaskReceived(core, start, stop, header.maskingKey)
       receiveControl(core, connection, header.opcode, bytes.subarray(start, stop))
     } else if (header.fin && stop <= end && header.opcode !== OPCODE_CONTINUATION) {
+      budget.messages--
       at = stop
       unmaskReceived(core, start, stop, header.maskingKey)
       connection.messageOpcode = header.opcode
@@ -103,6 +104,7 @@ function takePayload(core: Core, connection: Connection, at: number, end: number
   connection.frameKey = rotateMaskingKey(connection.frameKey, length)
   connection.frameRemaining -= length
   const frameEnds = connection.frameRemaining === 0
+  if (frameEnds) core.budget.messages--
   const messageEnds = frameEnds && connection.frameFin
   const piece = core.rx.bytes.subarray(at, stop)
   const { utf8 } = connection.assembly!

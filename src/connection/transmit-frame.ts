@@ -6,7 +6,7 @@ import { frameHeaderBytes, writeFrameHeader } from '../wire/frame-writer.js'
 import { FIN_BIT } from '../wire/opcode.js'
 import { type PreparedFrame } from '../wire/prepared-frame.js'
 import { type Connection, type Core } from './connection.js'
-import { enqueue, flushCork, flushWithBody, reserve } from './transmit.js'
+import { enqueue, flushCork, flushWithBody, joinsQueue, reserve } from './transmit.js'
 
 /** Below this a byte loop is cheaper than a call of `set`. */
 const LOOP_MAX_BYTES = 48
@@ -19,7 +19,7 @@ export function transmitFrame(
   payload: Uint8Array,
 ): void {
   const payloadBytes = payload.length
-  if (connection.queue !== null) {
+  if (joinsQueue(core, connection)) {
     queueFrame(core, connection, firstByte, payload)
     return
   }
@@ -46,7 +46,7 @@ export function transmitText(
   text: string,
   payloadBytes: number,
 ): void {
-  if (connection.queue !== null || payloadBytes > core.limits.corkMaxBytes) {
+  if (joinsQueue(core, connection) || payloadBytes > core.limits.corkMaxBytes) {
     transmitFrame(core, connection, firstByte, Buffer.from(text, 'utf8'))
     return
   }
@@ -59,7 +59,7 @@ export function transmitText(
 /** A frame encoded before: in the arena once for all who are written to until it is emptied. */
 export function transmitPrepared(core: Core, connection: Connection, frame: PreparedFrame): void {
   const { bytes } = frame
-  if (connection.queue !== null) {
+  if (joinsQueue(core, connection)) {
     enqueue(core, connection, bytes, 0, bytes.length)
   } else if (bytes.length > core.limits.corkMaxBytes) {
     flushWithBody(core, connection, bytes)

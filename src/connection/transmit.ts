@@ -7,9 +7,8 @@
  */
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_READABLE } from '../socket/socket-io.js'
 import { type Connection, type Core } from './connection.js'
-import { State } from './connection-state.js'
 import { armDeadline, resumeListening } from './deadline.js'
-import { loseTransport } from './drop.js'
+import { loseSending } from './drop.js'
 import { SendQueue } from './send-queue.js'
 
 /**
@@ -42,8 +41,8 @@ export function flushCork(core: Core, connection: Connection): void {
     return
   }
   connection.corkStart = connection.corkEnd = 0
-  if (connection.state === State.ENDED) return
-  const length = corkEnd - corkStart
+  if (connection.isDeaf) return
+  const length = Math.min(corkEnd - corkStart, core.budget.txBytes)
   let taken = 0
   if (connection.queue === null && core.budget.txBytes > 0) {
     taken = accountSend(
@@ -51,7 +50,7 @@ export function flushCork(core: Core, connection: Connection): void {
       connection,
       connection.io.send(connection.fd, core.arena, corkStart, length),
     )
-    if (taken === length || taken < 0) return
+    if (taken === corkEnd - corkStart || taken < 0) return
   }
   enqueue(core, connection, core.arena.bytes, corkStart + taken, corkEnd)
 }
@@ -77,7 +76,7 @@ function gatherCork(core: Core, connection: Connection): Buffer {
 }
 
 function sendOrQueue(core: Core, connection: Connection, ...parts: Uint8Array[]): void {
-  if (connection.state === State.ENDED) return
+  if (connection.isDeaf) return
   let skip = 0
   if (connection.queue === null && core.budget.txBytes > 0) {
     const offered = withinBudget(parts, core.budget.txBytes)
@@ -117,7 +116,7 @@ function accountSend(core: Core, connection: Connection, result: number): number
     connection.sendWaitsReadable = true
     return 0
   }
-  loseTransport(core, connection)
+  loseSending(core, connection)
   return -1
 }
 
@@ -172,9 +171,19 @@ export function drainQueue(core: Core, connection: Connection): void {
   if (connection.held !== null) core.schedulePending(connection)
 }
 
+/**
+ * Must what is written now wait behind a queue? What is corked goes there first: making room in the
+ * arena may have begun the queue after it was corked.
+ */
+export function joinsQueue(core: Core, connection: Connection): boolean {
+  if (connection.queue === null) return false
+  flushCork(core, connection)
+  return true
+}
+
 /** Corks text or bytes as they are: HTTP answers. Larger ones than the arena go to the queue. */
 export function transmitBytes(core: Core, connection: Connection, bytes: Buffer): void {
-  if (connection.queue !== null) enqueue(core, connection, bytes, 0, bytes.length)
+  if (joinsQueue(core, connection)) enqueue(core, connection, bytes, 0, bytes.length)
   else if (bytes.length > core.limits.corkMaxBytes) flushWithBody(core, connection, bytes)
   else bytes.copy(core.arena.bytes, reserve(core, connection, bytes.length))
 }

@@ -30,7 +30,7 @@ const METHODS = { ADD: 'add', DEL: 'del', SET: 'set', CLEAR: 'clear' } as const
 
 /** What the announcer needs of its context. */
 export interface Audience {
-  callFirst(reason: number, data: unknown, len: number): unknown
+  callFirst(reason: number, data: { readonly fd: number }, len: number): unknown
   report(error: unknown): void
 }
 

@@ -7,9 +7,11 @@ import { ReentrantCallError, UsageError } from '../errors.js'
 import { ContextState } from './context-state.js'
 import { unwind } from './exit-order.js'
 
+const NO_ERRORS: readonly unknown[] = []
+
 /**
- * @param arg what the tap is told: a pollfd, an fd. @throws ReentrantCallError from within an
- *   announcement, before anything changed
+ * @param arg what the tap is told: a pollfd, an fd
+ * @throws ReentrantCallError from within an announcement, before anything changed
  */
 export function enter(core: ContextState, call: string, arg: unknown): void {
   if (core.announcer.announcing) throw new ReentrantCallError(call, 'within an announcement')
@@ -23,21 +25,22 @@ export function enter(core: ContextState, call: string, arg: unknown): void {
  * @throws what callbacks threw and no onError took, from the outermost call
  */
 export function leave(core: ContextState, call: string, result: unknown): void {
+  let errors = NO_ERRORS
   try {
     if (core.depth === 1) unwind(core)
   } finally {
     core.depth--
-    if (core.tap !== null)
-      core.tap.leave(
-        call,
-        typeof result === 'function' ? (result as () => unknown)() : result,
-        core,
-      )
+    if (core.depth === 0) errors = core.takeErrors()
+    if (core.tap !== null) core.tap.leave(call, errors.length > 0 ? undefined : told(result), core)
   }
-  if (core.depth === 0) throwFirst(core.takeErrors())
+  throwFirst(errors)
 }
 
-function throwFirst(errors: unknown[]): void {
+function told(result: unknown): unknown {
+  return typeof result === 'function' ? (result as () => unknown)() : result
+}
+
+function throwFirst(errors: readonly unknown[]): void {
   if (errors.length === 0) return
   const first = errors[0]
   if (errors.length > 1 && typeof first === 'object' && first !== null)

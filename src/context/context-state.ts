@@ -86,8 +86,6 @@ export class ContextState implements Core {
 
   /** Calls in hand: 0 outside, 1 in the outermost. */
   depth = 0
-  /** Protocol callbacks in hand. */
-  callbackDepth = 0
   #nowMs = 0
   #nowKnown = false
   #wallClockMs = 0
@@ -245,7 +243,6 @@ export class ContextState implements Core {
     const { tap } = this
     const wsi = connection as unknown as Wsi
     if (tap !== null) tap.callback(reason, connection.fd, data, this)
-    this.callbackDepth++
     try {
       const answer = protocol.callback(
         this as unknown as Context,
@@ -264,16 +261,22 @@ export class ContextState implements Core {
         failConnection(this, connection, 'CALLBACK_THREW')
       return THREW
     } finally {
-      this.callbackDepth--
       if (tap !== null) tap.returned(reason, connection.fd, data, this)
     }
   }
 
   /** A callback that belongs to no connection: filters of the network, announcements. */
-  callFirst(reason: number, data: unknown, len: number): unknown {
+  callFirst(reason: number, data: { readonly fd: number }, len: number): unknown {
     const protocol = this.protocols[0]!
     if (!protocol.hears(reason)) return undefined
-    return protocol.callback(this.handle, null, reason, undefined, data, len)
+    const { tap } = this
+    const { fd } = data
+    if (tap !== null) tap.callback(reason, fd, data, this)
+    try {
+      return protocol.callback(this.handle, null, reason, undefined, data, len)
+    } finally {
+      if (tap !== null) tap.returned(reason, fd, data, this)
+    }
   }
 
   #refusesPromise(answer: object): boolean {

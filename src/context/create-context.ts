@@ -71,7 +71,7 @@ function listen(core: ContextState, options: ContextOptions): void {
     io.close(fd, false)
     throw refusal
   } finally {
-    leave(core, 'createContext', undefined)
+    leave(core, 'createContext', core.handle)
   }
 }
 

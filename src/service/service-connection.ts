@@ -17,23 +17,28 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../poll/pollfd.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
 
-/** @returns whether the kernel may have more to read than this call took (C12) */
+/** @returns whether there is more to do for this fd before sleeping: to read, or to write (C12) */
 export function serviceConnection(
   core: ContextState,
   connection: Connection,
   revents: number,
 ): boolean {
-  if ((revents & POLLOUT) !== 0 || (connection.sendWaitsReadable && (revents & POLLIN) !== 0))
-    serviceWritable(core, connection)
+  const moreToRead = serviceReadiness(core, connection, revents)
+  const moreToWrite = connection.queue !== null && core.budget.txBytes <= 0
+  return moreToRead || moreToWrite
+}
+
+function serviceReadiness(core: ContextState, connection: Connection, revents: number): boolean {
+  const writable = (revents & POLLOUT) !== 0
   const gone = (revents & (POLLERR | POLLHUP)) !== 0
+  const readable = (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && writable)
+  if (writable || (connection.sendWaitsReadable && (revents & POLLIN) !== 0))
+    serviceWritable(core, connection)
+  if (writable) connection.recvWaitsWritable = false
   if (connection.isPending) consumeHeld(core, connection)
   if (connection.isPending) return true
-  const readable =
-    (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && (revents & POLLOUT) !== 0)
-  if (connection.recvWaitsWritable && (revents & POLLOUT) !== 0)
-    connection.recvWaitsWritable = false
   if (readable && connection.reads) return receive(core, connection)
-  if (gone) hearGone(core, connection)
+  if (gone) hearGone(core, connection, writable)
   return false
 }
 
@@ -59,7 +64,7 @@ function receive(core: ContextState, connection: Connection): boolean {
     consume(core, connection, laidOut, laidOut + result)
     return result === asked || connection.isPending
   }
-  if (result === WOULD_BLOCK) return false
+  if (result === WOULD_BLOCK && connection.state !== State.DRAINING) return false
   if (result === WOULD_BLOCK_UNTIL_WRITABLE) {
     connection.recvWaitsWritable = true
     core.touch(connection)
@@ -80,6 +85,10 @@ export function consumeHeld(core: ContextState, connection: Connection): void {
   const laidOut = layOutHeld(core, connection)
   if (laidOut > 0) consume(core, connection, laidOut, laidOut)
   if (connection.eof) endIfDelivered(core, connection)
+  // What the peer sent before the transport failed: nothing will announce it.
+  const drains = connection.state === State.DRAINING && connection.reads && !connection.isPending
+  if (drains) receive(core, connection)
+  if (connection.state === State.DRAINING && connection.reads) core.schedulePending(connection)
 }
 
 /** Consumes the receive buffer up to `end`; the states may change on the way. */
@@ -89,7 +98,7 @@ function consume(core: ContextState, connection: Connection, laidOut: number, en
   for (;;) {
     const { state } = connection
     if (state === State.REQUEST) at = consumeRequest(core, connection, at, end)
-    else if (connection.exchanges) at = consumeFrames(core, connection, at, end)
+    else if (connection.delivers) at = consumeFrames(core, connection, at, end)
     else if (connection.frozen) at = end
     if (connection.state === state) break
   }
@@ -97,7 +106,7 @@ function consume(core: ContextState, connection: Connection, laidOut: number, en
   if (waited || connection.held !== null) core.touch(connection)
   if (connection.held === null) return
   // Stopped by the budget, not for want of bytes: there is more to do without any readiness (C14).
-  if (core.budget.messages <= 0 && connection.exchanges && !connection.blocked)
+  if (core.budget.messages <= 0 && connection.delivers && !connection.blocked)
     core.schedulePending(connection)
 }
 
@@ -105,14 +114,14 @@ function consume(core: ContextState, connection: Connection, laidOut: number, en
 function endIfDelivered(core: ContextState, connection: Connection): void {
   if (connection.state === State.HTTP) return
   const waits =
-    connection.held !== null && connection.exchanges && (connection.isPending || connection.blocked)
+    connection.held !== null && connection.delivers && (connection.isPending || connection.blocked)
   if (!waits) endOfFile(core, connection)
   else rememberGone(core, connection)
 }
 
 /** POLLERR or POLLHUP while nothing may be read. */
-function hearGone(core: ContextState, connection: Connection): void {
-  if (connection.queue !== null) drainQueue(core, connection)
+function hearGone(core: ContextState, connection: Connection, wasDrained: boolean): void {
+  if (connection.queue !== null && !wasDrained) drainQueue(core, connection)
   if (connection.state !== State.ENDED) rememberGone(core, connection)
 }
 

@@ -5,6 +5,7 @@ import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { serviceDue } from '../connection/due.js'
 import { Listener } from '../connection/listener.js'
+import { type TimedEntry } from '../connection/timed-entry.js'
 import { contextOf, enter, leave } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { earliestDeadlineMs, timeoutUntil } from '../context/timeout.js'
@@ -51,8 +52,8 @@ export function serviceFd(ctx: Context, pollfd: Pollfd | null): ServiceResult {
   if (pollfd === null) return serviceDueWork(core)
   checkPollfd(pollfd)
   const entry = core.table.entries.get(pollfd.fd)
-  if (entry === undefined) return 'foreign'
-  if (pollfd.gen !== undefined && pollfd.gen !== entry.gen) return 'stale'
+  if (entry === undefined) return passOver(core, pollfd, 'foreign')
+  if (pollfd.gen !== undefined && pollfd.gen !== entry.gen) return passOver(core, pollfd, 'stale')
   const { revents } = pollfd
   let more = false
   enter(core, 'serviceFd', pollfd)
@@ -60,10 +61,22 @@ export function serviceFd(ctx: Context, pollfd: Pollfd | null): ServiceResult {
     if (entry instanceof Connection) more = serviceConnection(core, entry, revents)
     else if (entry instanceof Listener) more = serviceListener(core, entry)
   } finally {
-    leave(core, 'serviceFd', more ? 'more' : 'handled')
+    leave(core, 'serviceFd', core.tap === null ? undefined : () => answerFor(entry, more))
   }
+  return answerFor(entry, more)
+}
+
+/** Known only when the call unwound: an end in its exit may have resumed a paused listener. */
+function answerFor(entry: TimedEntry, more: boolean): ServiceResult {
   if (!entry.live) return 'closed'
-  return more ? 'more' : 'handled'
+  return more && !(entry instanceof Listener && entry.paused) ? 'more' : 'handled'
+}
+
+/** Not serviced, but observed. */
+function passOver(core: ContextState, pollfd: Pollfd, result: 'foreign' | 'stale'): ServiceResult {
+  core.tap?.enter('serviceFd', pollfd, core)
+  core.tap?.leave('serviceFd', result, core)
+  return result
 }
 
 function checkPollfd(pollfd: Pollfd): void {
@@ -127,7 +140,9 @@ export function nextTimeout(ctx: Context): number {
   if (core.destroyed) return -1
   if (core.hasPending) return 0
   const deadlineMs = core.deadlines.earliestMs
-  return deadlineMs === null ? -1 : timeoutUntil(deadlineMs, core.host.now())
+  return deadlineMs === null
+    ? -1
+    : timeoutUntil(deadlineMs, core.depth > 0 ? core.now() : core.host.now())
 }
 
 /**

@@ -30,23 +30,36 @@ const PASSING: ReadonlySet<number> = new Set([
   Errno.ETIMEDOUT,
 ])
 
-/** @returns whether more connections may be waiting */
+/** The answer to those for whom there is no descriptor. */
+const FAREWELL = Buffer.from(
+  'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n',
+  'latin1',
+)
+
+/** @returns whether more connections may be waiting, if the listener is not paused when the call unwound */
 export function serviceListener(core: ContextState, listener: Listener): boolean {
   while (core.budget.accepts > 0 && !listener.paused && core.listener === listener) {
     if (core.connectionCount >= core.limits.maxConnections) {
       pause(core, listener)
-      return false
+      break
     }
     core.budget.accepts--
     const fd = listener.io.accept(listener.fd)
     if (fd === WOULD_BLOCK) return false
     if (fd >= 0) admit(core, listener, fd)
     else if (EXHAUSTED.has(-fd) || !PASSING.has(-fd)) {
+      shed(core, listener)
       pause(core, listener)
-      return false
     }
   }
-  return !listener.paused
+  return true
+}
+
+/** Those who wait learn at once that there is no room, and need not run into their timeouts. */
+function shed(core: ContextState, listener: Listener): void {
+  const { io } = listener
+  while (io.shed !== undefined && core.budget.accepts > 0 && io.shed(listener.fd, FAREWELL) === 0)
+    core.budget.accepts--
 }
 
 /** Tries again after acceptRetryMs, or as soon as a connection closed. */

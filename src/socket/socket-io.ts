@@ -83,6 +83,13 @@ export interface SocketIo {
    */
   accept(listenFd: number): number
   /**
+   * With a descriptor kept for this moment, accepts one connection that waits, sends it `farewell`,
+   * and closes it: for when `accept` is out of descriptors. Absent: those who wait go on waiting.
+   *
+   * @returns 0 where one was shed, WOULD_BLOCK where none waits, or -errno
+   */
+  shed?(listenFd: number, farewell: Uint8Array): number
+  /**
    * Starts a connection to an address (never a name).
    * @returns fd (possibly still connecting: POLLOUT, then socketError) or -errno
    */

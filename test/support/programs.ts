@@ -19,6 +19,8 @@ export interface ProgramEnd {
   readonly endingMs: number
 }
 
+const PATIENCE_MS = 2000
+
 const running = new Set<Program>()
 const clients = new Set<Client>()
 
@@ -149,9 +151,15 @@ export async function takePort(): Promise<{ port: number; release: () => Promise
   }
 }
 
+/** They end as they should, and leave nothing behind; who does not end is killed. */
 afterEach(async () => {
   for (const client of clients) client.socket.terminate()
   clients.clear()
-  const ends = [...running].map((program) => program.signal('SIGKILL'))
-  await Promise.all(ends)
+  await Promise.all(
+    [...running].map(async (program) => {
+      const patience = setTimeout(() => program.process.kill('SIGKILL'), PATIENCE_MS)
+      await program.signal('SIGTERM')
+      clearTimeout(patience)
+    }),
+  )
 })

@@ -33,7 +33,7 @@ export interface Scene {
   readonly errors: unknown[]
 }
 
-/** A context whose protocol writes down what happens; deadlines by silence are off unless asked for. */
+/** A context whose protocol writes down what happens; silence ends nobody unless asked for. */
 export function scene(options: SceneOptions = {}): Scene {
   const log: string[] = []
   const told: string[] = []
@@ -44,7 +44,8 @@ export function scene(options: SceneOptions = {}): Scene {
     ...options.protocol,
     handlers: {
       ESTABLISHED: (wsi) => void wsis.push(wsi),
-      RECEIVE: (wsi, data) => void log.push(isBinary(wsi) ? `binary ${data.toString('hex')}` : `text ${data.toString()}`),
+      RECEIVE: (wsi, data) =>
+        void log.push(isBinary(wsi) ? `binary ${data.toString('hex')}` : `text ${data.toString()}`),
       SERVER_WRITEABLE: () => void log.push('writable'),
       CLOSED(_wsi, info) {
         ends.push(info)
@@ -72,7 +73,7 @@ export interface OpenScene extends Scene {
   readonly peer: WsPeer
   readonly wsi: Wsi
   /** The mask the host was last told. */
-  mask(): number | undefined
+  readonly mask: () => number | undefined
 }
 
 /** The same with one connection that went through its handshake; the logs are empty. */

@@ -24,9 +24,12 @@ type Payload = string | Uint8Array
 export const client = {
   frame: (opcode: number, payload: Payload = '', more: More = {}): Buffer =>
     encodeClientFrame({ opcode, payload, ...more }),
-  text: (payload: Payload, more: More = {}): Buffer => encodeClientFrame({ opcode: 1, payload, ...more }),
-  binary: (payload: Payload, more: More = {}): Buffer => encodeClientFrame({ opcode: 2, payload, ...more }),
-  more: (payload: Payload, more: More = {}): Buffer => encodeClientFrame({ opcode: 0, payload, ...more }),
+  text: (payload: Payload, more: More = {}): Buffer =>
+    encodeClientFrame({ opcode: 1, payload, ...more }),
+  binary: (payload: Payload, more: More = {}): Buffer =>
+    encodeClientFrame({ opcode: 2, payload, ...more }),
+  more: (payload: Payload, more: More = {}): Buffer =>
+    encodeClientFrame({ opcode: 0, payload, ...more }),
   ping: (payload: Payload = ''): Buffer => encodeClientFrame({ opcode: 9, payload }),
   pong: (payload: Payload = ''): Buffer => encodeClientFrame({ opcode: 10, payload }),
   close: (code?: number, reason: Payload = ''): Buffer =>
@@ -46,8 +49,12 @@ export function closePayload(code?: number, reason: Payload = ''): Buffer {
   return bytes(Buffer.of(code >> 8, code & 0xff), reason)
 }
 
-/** A frame's header written by hand, with the example key of 5.7 and a payload that it may belie. */
-export function rawFrame(first: number, lengthField: string, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+/** A frame whose header is written by hand, with the key of 5.7; the payload may belie it. */
+export function rawFrame(
+  first: number,
+  lengthField: string,
+  payload: Uint8Array = Buffer.alloc(0),
+): Buffer {
   const masked = Buffer.from(payload)
   const key = hex('37fa213d')
   for (const [index, byte] of payload.entries()) masked[index] = byte ^ (key[index % 4] ?? 0)
@@ -58,10 +65,11 @@ export function rawFrame(first: number, lengthField: string, payload: Uint8Array
 export function shown(kind: string, data: Uint8Array): string {
   const all = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   if (all.length <= 160) return `${kind} ${all.toString('hex')}`
-  return `${kind} of ${all.length}: ${all.toString('hex', 0, 16)}..${all.toString('hex', all.length - 8)}`
+  const ends = [all.subarray(0, 16), all.subarray(-8)].map((end) => end.toString('hex'))
+  return `${kind} of ${all.length}: ${ends.join('..')}`
 }
 
-/** A broken rule: this close code, the table's sentence, FIN, and CLOSED once the peer ended too. */
+/** A broken rule: this close code, the table's sentence, FIN; CLOSED once the peer ended too. */
 export function fails(closeCode: number, cause: FaultName, before: Expected = {}): Expected {
   const { sentence } = faults[cause]
   return {
@@ -72,7 +80,7 @@ export function fails(closeCode: number, cause: FaultName, before: Expected = {}
   }
 }
 
-/** The peer closed: its code is echoed, the descriptor is closed, CLOSED tells its code and reason. */
+/** The peer closed: its code is echoed, the descriptor closed, CLOSED tells code and reason. */
 export function closedByPeer(code?: number, reason = '', before: Expected = {}): Expected {
   return {
     ...before,
@@ -89,7 +97,7 @@ export function refused(status: number, more: Expected = {}): Expected {
 
 export type Fields = Readonly<Record<string, string | undefined>>
 
-/** The request of RFC 6455 1.2, without its Origin and its subprotocols; a field given as undefined is left out. */
+/** The request of RFC 6455 1.2, without Origin and subprotocols. Undefined fields are left out. */
 export function validRequest(fields: Fields = {}, line = 'GET /chat HTTP/1.1'): string {
   const all: Fields = {
     Host: 'server.example.com',
@@ -99,7 +107,9 @@ export function validRequest(fields: Fields = {}, line = 'GET /chat HTTP/1.1'): 
     'Sec-WebSocket-Version': '13',
     ...fields,
   }
-  const lines = Object.entries(all).map(([name, value]) => (value === undefined ? '' : `${name}: ${value}\r\n`))
+  const lines = Object.entries(all).map(([name, value]) =>
+    value === undefined ? '' : `${name}: ${value}\r\n`,
+  )
   return `${line}\r\n${lines.join('')}\r\n`
 }
 

@@ -2,12 +2,13 @@
  * One exchange on the wire, as a row: the bytes a client sends, and everything they must lead to.
  *
  * Each row is run whole, split at every border, and a byte at a time, on the fake poller under the
- * checker; callbacks, bytes sent, the way it ends and CloseInfo must be the same each time. Knows
- * no frame and no header by itself: rows are made with wire-bytes.ts.
+ * checker, and whole again on an edge-triggered one without generations; callbacks, bytes sent, the
+ * way it ends and CloseInfo must be the same each time. Knows no frame and no header by itself:
+ * rows are made with wire-bytes.ts.
  */
 import assert from 'node:assert/strict'
 import { type CloseInfo, defineProtocol, isBinary, type ProtocolOptions } from '../../src/index.js'
-import type { WsPeer } from '../../integrations/fake-poller.js'
+import type { FakePollerOptions, WsPeer } from '../../integrations/fake-poller.js'
 import { type Harness, harness, type HarnessOptions } from './harness.js'
 import { shown, validRequest } from './wire-bytes.js'
 
@@ -41,7 +42,7 @@ export interface Row {
   readonly from?: 'open' | 'new'
   /** The client ends its sending direction behind the bytes. */
   readonly thenEnd?: boolean
-  readonly context?: Partial<HarnessOptions>
+  readonly context?: Partial<HarnessOptions> | undefined
   /** More handlers of the recording protocol, or others. */
   readonly handlers?: ProtocolOptions<undefined>['handlers']
   readonly protocol?: Partial<ProtocolOptions<undefined>>
@@ -62,7 +63,9 @@ const MAX_BORDERS = 1_500
 
 /** One `it`: the row, run every way. */
 export function wire(title: string, row: Row): void {
-  it(title, () => void runRow(row))
+  it(title, () => {
+    runRow(row)
+  })
 }
 
 /** Many of them. */
@@ -77,8 +80,12 @@ export function runRow(row: Row): void {
 
 /** Many rows in one context: that of the first. */
 export function runRows(rows: readonly Row[]): void {
-  const bench = new Bench(rows[0]!)
-  for (const row of rows) bench.run(row)
+  const bench = new Bench(rows[0]!, {})
+  const edge = new Bench(rows[0]!, { edge: true, gens: false })
+  for (const row of rows) {
+    const sent = bench.run(row)
+    assert.deepEqual(edge.runWay(row, 'edge-triggered', [row.send]), sent)
+  }
 }
 
 /** A context that records, and the ways a row goes through it, a new connection each. */
@@ -88,20 +95,22 @@ class Bench {
   readonly #ends: CloseInfo[] = []
   readonly #harness: Harness
 
-  constructor(row: Row) {
-    this.#harness = wireHarness(row, this.#log, this.#errors, this.#ends)
+  constructor(row: Row, poller: FakePollerOptions) {
+    this.#harness = wireHarness(row, poller, this.#log, this.#errors, this.#ends)
   }
 
-  run(row: Row): void {
+  /** Every way. @returns what was sent */
+  run(row: Row): Buffer {
     let first: Buffer | undefined
     for (const [way, pieces] of ways(row)) {
-      const sent = this.#runWay(row, way, pieces)
+      const sent = this.runWay(row, way, pieces)
       first ??= sent
       assert.deepEqual(sent, first, `${way}: sent what it did not send for the whole`)
     }
+    return first!
   }
 
-  #runWay(row: Row, way: string, pieces: readonly Uint8Array[]): Buffer {
+  runWay(row: Row, way: string, pieces: readonly Uint8Array[]): Buffer {
     const h = this.#harness
     const peer = row.from === 'new' ? h.connect() : opened(h)
     this.#log.length = this.#errors.length = this.#ends.length = 0
@@ -111,7 +120,8 @@ class Bench {
     const end = finishUp(h, peer)
     const sent = peer.take()
     const [close] = this.#ends
-    compare(way, row.expect, { events: [...this.#log], sent, end, close, errors: [...this.#errors] })
+    const outcome = { events: [...this.#log], sent, end, close, errors: [...this.#errors] }
+    compare(way, row.expect, outcome)
     if (row.expect.answeredAfter !== undefined && pieces.length === row.send.length)
       assert.equal(answeredAfter, row.expect.answeredAfter, `${way}: answered after`)
     if (end === 'open') dispose(h, peer)
@@ -119,13 +129,22 @@ class Bench {
   }
 }
 
-function wireHarness(row: Row, log: string[], errors: string[], ends: CloseInfo[]): Harness {
+function wireHarness(
+  row: Row,
+  poller: FakePollerOptions,
+  log: string[],
+  errors: string[],
+  ends: CloseInfo[],
+): Harness {
   const recording = defineProtocol({
     name: '',
     payload: 'view',
     ...row.protocol,
     handlers: {
-      RECEIVE: (wsi, data) => void log.push(isBinary(wsi) ? shown('binary', data) : `text ${JSON.stringify(data.toString())}`),
+      RECEIVE: (wsi, data) =>
+        void log.push(
+          isBinary(wsi) ? shown('binary', data) : `text ${JSON.stringify(data.toString())}`,
+        ),
       RECEIVE_PONG: (_wsi, data) => void log.push(shown('pong', data)),
       CLOSED: (_wsi, info) => void ends.push(info),
       ...row.handlers,
@@ -136,6 +155,7 @@ function wireHarness(row: Row, log: string[], errors: string[], ends: CloseInfo[
     idleTimeoutMs: 0,
     allowedOrigins: 'any',
     protocols: [recording],
+    poller,
     onError: (error) => void errors.push((error as { code?: string }).code ?? String(error)),
     ...row.context,
   })
@@ -209,7 +229,11 @@ function compareAnswer(way: string, { status, headers, body }: Expected, answer:
   for (const [name, value] of Object.entries(headers ?? {}))
     assert.equal(fields.get(name), value, `${way}: ${name}`)
   if (status !== 101) {
-    assert.equal(Number(fields.get('content-length')), answer.length - headEnd, `${way}: Content-Length`)
+    assert.equal(
+      Number(fields.get('content-length')),
+      answer.length - headEnd,
+      `${way}: Content-Length`,
+    )
     assert.equal(fields.get('connection'), 'close', `${way}: Connection`)
   }
   if (body !== undefined) assert.ok(answer.slice(headEnd).includes(body), `${way}: body`)

@@ -1,0 +1,46 @@
+/**
+ * The types say what the docs say: the programs of test/types compile, and each line marked there
+ * as an error is one.
+ */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import ts from 'typescript'
+import { projectRoot } from './support/programs.js'
+import { testCompilerOptions } from './support/public-surface.js'
+
+const folder = join(projectRoot, 'test/types')
+const files = readdirSync(folder).filter((file) => file.endsWith('.ts'))
+
+describe('72 types', function () {
+  this.timeout(60_000)
+  let diagnostics: readonly ts.Diagnostic[] = []
+
+  before(() => {
+    const paths = files.map((file) => join(folder, file))
+    diagnostics = ts.getPreEmitDiagnostics(ts.createProgram(paths, testCompilerOptions()))
+  })
+
+  for (const file of files) {
+    it(`${file} compiles`, () => {
+      const found = diagnostics.filter((one) => basename(one.file?.fileName ?? '') === file)
+      const messages = found.map(({ file: source, start, messageText }) => {
+        const line = source!.getLineAndCharacterOfPosition(start ?? 0).line + 1
+        return `${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+      })
+      assert.deepEqual(messages, [])
+    })
+  }
+
+  it('says why each line that must not compile does not', () => {
+    let count = 0
+    for (const file of files) {
+      const text = readFileSync(join(folder, file), 'utf8')
+      for (const [line] of text.matchAll(/^ *\/\/ @ts-expect-error.*$/gm)) {
+        assert.match(line, /@ts-expect-error: .{10}/, file)
+        count++
+      }
+    }
+    assert.ok(count >= 40, `there are ${count}`)
+  })
+})
