@@ -359,6 +359,18 @@ describe('27 flow', () => {
       assert.deepEqual([peer.take(), mask()], [server.frame(1, 'out'), 0])
     })
 
+    it('is over with the last word: who ends while paused reads on until the peer has ended', () => {
+      const { h, wsi, peer, log } = openScene({ context: { maxBufferedBytes: 1024 } })
+      rxFlowControl(wsi, 0)
+      peer.send(client.text('never delivered'))
+      assert.equal(write(wsi, filled(2000), BINARY), 'full')
+      h.run()
+      assert.deepEqual([peer.unreadBytes, peer.ended, rxFlowControl(wsi, 0)], [0, true, false])
+      peer.end()
+      h.run()
+      assert.deepEqual([peer.closed, log], ['close', ['closed 1013 SEND_QUEUE_FULL']])
+    })
+
     it('on a dead connection answers false', () => {
       const { h, wsi, peer } = openScene()
       peer.reset()

@@ -187,7 +187,9 @@ describe('70 README: its servers', function () {
 describe('70 README: its commands', () => {
   const shell = page.blocks.filter(({ language }) => language === 'sh')
   const lines = shell.flatMap(({ text }) => text.trim().split('\n'))
-  const spans = codeSpans(page.prose).filter((span) => /^(?:\w+=\S+ )?(?:make|node|npm) /.test(span))
+  const spans = codeSpans(page.prose).filter((span) =>
+    /^(?:\w+=\S+ )?(?:make|node|npm) /.test(span),
+  )
   const commands = [...lines, ...spans].map((line) => line.replace(/\s+# .*$/, ''))
 
   it('are there', () => assert.ok(commands.length >= 8))
@@ -198,10 +200,15 @@ describe('70 README: its commands', () => {
   })
 
   it('each make target is in the Makefile', () => {
-    const targets = [...readFileSync(join(projectRoot, 'Makefile'), 'utf8').matchAll(/^([a-z-]+):/gm)]
+    const targets = [
+      ...readFileSync(join(projectRoot, 'Makefile'), 'utf8').matchAll(/^([a-z-]+):/gm),
+    ]
     const names = new Set(targets.map(([, name]) => name))
     for (const command of commands.filter((one) => !one.startsWith('node '))) {
-      const [, ...words] = command.replace(/\w+='[^']*'|\b[A-Z]+=\S+/g, '').trim().split(/\s+/)
+      const [, ...words] = command
+        .replace(/\w+='[^']*'|\b[A-Z]+=\S+/g, '')
+        .trim()
+        .split(/\s+/)
       for (const target of words) assert.ok(names.has(target), `${command}: no target ${target}`)
     }
   })

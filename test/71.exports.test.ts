@@ -3,7 +3,7 @@
  * limits, and the seed's names.
  */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { faults, limits, Reason } from '../src/index.js'
 import { codeSpans, readPage } from './support/pages.js'
 import { projectRoot } from './support/programs.js'
@@ -106,17 +106,49 @@ describe('71 every fault', () => {
 
   it('whose source is a limit names one that is there', () => {
     for (const [name, { source }] of Object.entries(faults))
-      if (/^[a-z]+[A-Z]\w+(?:Ms|Bytes|s)$/.test(source)) assert.ok(source in limits, `${name}: ${source}`)
+      if (/^[a-z]+[A-Z]\w+(?:Ms|Bytes|s)$/.test(source))
+        assert.ok(source in limits, `${name}: ${source}`)
   })
 })
 
-describe('71 the package', () => {
-  it('exports what README and the reference import', () => {
+describe('71 the other pages', () => {
+  it('import only what the package exports', () => {
     const names = entryPoints().map(({ name }) => name)
-    for (const path of ['README.md', PAGE, 'integrations/README.md', 'src/README.md']) {
-      const text = readFileSync(projectRoot + path, 'utf8')
-      for (const [, name] of text.matchAll(/from '(extpoll[\w/-]*)'/g))
+    for (const path of ['README.md', PAGE, 'integrations/README.md', 'src/README.md'])
+      for (const [, name] of readPage(path).text.matchAll(/from '(extpoll[\w/-]*)'/g))
         assert.ok(names.includes(name!), `${path}: ${name}`)
+  })
+
+  it('integrations/README.md: each trap names a test that is there', () => {
+    const traps = readPage('integrations/README.md').rows.filter((row) => row.heading === 'Traps')
+    assert.ok(traps.length >= 8)
+    for (const { cells } of traps) {
+      const [, file, title] = /^`([\w.-]+)`: (.+)$/.exec(cells[3]!) ?? assert.fail(cells[3])
+      const text = readFileSync(`${projectRoot}test/${file}.test.ts`, 'utf8')
+      assert.ok(text.includes(title!), `test/${file}.test.ts has no test: ${title}`)
     }
+  })
+
+  it('src/README.md: each file and name it speaks of is there', () => {
+    const paths = sources.map(({ path }) => path.replace('src/', ''))
+    const all = sources.map(({ text }) => text).join('\n')
+    for (const span of codeSpans(readPage('src/README.md').prose)) {
+      if (/^[\w/-]+\.ts$/.test(span)) {
+        const there = paths.some((path) => path === span || path.endsWith(`/${span}`))
+        assert.ok(there || existsSync(projectRoot + span), span)
+      } else if (/^(?:[A-Z]\w+\.|io\.|core\.)?[a-z]+[A-Z]\w*(?:\(.*\))?$/.test(span)) {
+        const name = span.replace(/\(.*$/, '').split('.').at(-1)!
+        assert.match(all, new RegExp(`\\b${name}\\b`), span)
+      }
+    }
+  })
+
+  it('src/README.md: the layers are those of src/', () => {
+    const rows = readPage('src/README.md').rows.filter(({ heading }) => heading === 'The layers')
+    const named = rows.map(({ cells }) => codeSpans(cells[0]!)[0]!.replace(/\/$/, ''))
+    const there = sources
+      .filter(({ path }) => path.startsWith('src/'))
+      .map(({ path }) => path.split('/')[1]!)
+    assert.deepEqual(named.sort(), [...new Set(there)].sort())
   })
 })

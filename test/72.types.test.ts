@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import ts from 'typescript'
 import { projectRoot } from './support/programs.js'
 import { testCompilerOptions } from './support/public-surface.js'
@@ -23,7 +23,7 @@ describe('72 types', function () {
 
   for (const file of files) {
     it(`${file} compiles`, () => {
-      const found = diagnostics.filter((one) => basename(one.file?.fileName ?? '') === file)
+      const found = diagnostics.filter((one) => one.file?.fileName === join(folder, file))
       const messages = found.map(({ file: source, start, messageText }) => {
         const line = source!.getLineAndCharacterOfPosition(start ?? 0).line + 1
         return `${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`

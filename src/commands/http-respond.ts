@@ -21,7 +21,8 @@ export interface HttpAnswer {
 }
 
 /**
- * Answers the request of HTTP, whole, during the callback or later (within `handshakeTimeoutMs`);
+ * Answers the request of HTTP, whole, during the callback or later (within `handshakeTimeoutMs`;
+ * the callback form answers DEFER then). A HEAD request gets the head alone;
  * the connection ends once it is sent.
  * @returns false where there is no request to answer (any more)
  * @throws UsageError for a status or header that cannot be sent
@@ -35,7 +36,9 @@ export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
   try {
     const date = formatHttpDate(core.wallClock())
     const head = formatAnswerHead(answer.status, answer.headers ?? {}, body.length, date)
-    transmitBytes(core, connection, Buffer.concat([Buffer.from(head, 'latin1'), body]))
+    const headBytes = Buffer.from(head, 'latin1')
+    const answered = connection.omitsBody ? headBytes : Buffer.concat([headBytes, body])
+    transmitBytes(core, connection, answered)
     lastWrite(core, connection, true)
   } finally {
     leave(core, 'httpRespond', true)

@@ -95,6 +95,9 @@ export class Connection extends TimedEntry {
   /** The session object; made by createSession. */
   user: unknown = undefined
 
+  /** The HTTP request in hand is a HEAD: its answer has no body. */
+  omitsBody = false
+
   // Receiving
   /** Raw bytes received and not yet consumed, from `heldAt` on. */
   held: Buffer | null = null

@@ -210,11 +210,13 @@ function openHttp(core: Core, connection: Connection, head: RequestHead): void {
   connection.protocol = protocol
   if (!makeSession(core, connection, protocol)) return
   connection.move('http')
-  if (
-    core.call(connection, protocol, Reason.HTTP, head, 0) === THREW &&
-    connection.state === State.HTTP
-  )
-    refuseFault(core, connection, 'FILTER_FAILED')
+  connection.omitsBody = head.method === 'HEAD'
+  const answer = core.call(connection, protocol, Reason.HTTP, head, 0)
+  if (connection.state !== State.HTTP) return
+  if (answer === THREW) refuseFault(core, connection, 'FILTER_FAILED')
+  // A callback that let the request pass did not mean to answer it later: it knows nothing of HTTP.
+  else if (answer !== DEFER && !protocol.declares(Reason.HTTP))
+    refuseFault(core, connection, 'UPGRADE_REQUIRED')
 }
 
 /** Answers a broken rule with its status and its sentence, and ends. */

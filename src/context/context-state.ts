@@ -21,7 +21,6 @@ import { makeProtocols, type ProtocolEntry } from '../protocol/protocol-table.js
 import { type IoBuffer } from '../socket/socket-io.js'
 import { FrameHeader } from '../wire/frame-parser.js'
 import { Announcer } from './announcer.js'
-import { type BroadcastRun } from './broadcast-run.js'
 import { type ContextOptions } from './context-options.js'
 
 /** The transmit arena: a full txBudgetBytes of corks, and some room for headers. */
@@ -35,6 +34,16 @@ type ViewConstructor = new (memory: ArrayBufferLike, offset: number, length: num
 const BufferView = (Buffer as unknown as { readonly [Symbol.species]: ViewConstructor })[
   Symbol.species
 ]
+
+/** One broadcast: its bytes, and who was there when it was asked for. */
+export interface BroadcastRun {
+  readonly protocol: ProtocolEntry
+  /** The library's one copy, shown to each callback in turn. */
+  readonly data: Buffer
+  readonly connections: readonly Connection[]
+  /** The next one to be told. */
+  at: number
+}
 
 export class ContextState implements Core {
   readonly host: Host

@@ -45,6 +45,11 @@ export class ProtocolEntry implements Protocol {
     this.#hears = definition.hears
   }
 
+  /** Does it say that it acts on this reason? A callback says nothing. */
+  declares(reason: number): boolean {
+    return this.#hears?.has(reason) === true
+  }
+
   /** Might its callback act on this reason? */
   hears(reason: number): boolean {
     return this.#hears === undefined || this.#hears.has(reason)

@@ -59,6 +59,7 @@ function legalArguments(): Record<string, unknown[]> {
     connectUnix: ['listener'],
     localAddress: [client],
     peerAddress: [client],
+    shed: [client, new Uint8Array(8)],
     pollerCreate: [true, bufferId, 64],
     pollerClose: [pollerId],
     pollerFd: [pollerId],

@@ -60,14 +60,12 @@ is<ReasonNumber>()(undefined as unknown as CallbackArguments[2])
 is<ReasonName>()(undefined as unknown as keyof typeof Reason)
 is<3>()(Reason.RECEIVE)
 
-// As few parameters as one likes, here too.
-export const short: readonly ProtocolCallback[] = [
-  () => undefined,
-  () => 0,
-  () => {},
-  (_ctx, wsi) => wsi,
-  (_ctx, _wsi, reason) => reason,
-]
+// All six parameters or none: in between TypeScript compares tuples of different lengths.
+export const none: readonly ProtocolCallback[] = [() => undefined, () => 0, () => {}]
+// @ts-expect-error: write all six; the table of handlers takes fewer
+export const two: ProtocolCallback = (_ctx, wsi) => wsi === null
+// @ts-expect-error: the same with three
+export const three: ProtocolCallback = (_ctx, _wsi, reason) => reason
 // @ts-expect-error: callbacks are synchronous
 export const asyncCallback: ProtocolCallback = async () => {}
 // @ts-expect-error: there are six

@@ -37,7 +37,7 @@ export const given = defineProtocol({
     RECEIVE_PONG: (_wsi, data) => void is<Buffer>()(data),
     BROADCAST: (_wsi, data) => void is<Buffer>()(data),
     HTTP: (_wsi, request) => void is<RequestHead>()(request),
-    SERVER_WRITEABLE: (_wsi, data) => void is<undefined>()(data),
+    SERVER_WRITEABLE: (_wsi, data) => is<undefined>()(data),
     FILTER_NETWORK_CONNECTION(wsi, peer) {
       is<null>()(wsi)
       is<NetworkPeer>()(peer)
@@ -110,7 +110,7 @@ export const inferred = defineProtocol({
 is<ProtocolDefinition<Session>>()(inferred)
 export const named = defineProtocol<Session>({
   createSession: () => ({ lines: 0 }),
-  handlers: { BROADCAST: (_wsi, _data, session) => void session.lines++ },
+  handlers: { BROADCAST: (_wsi, _data, session) => session.lines++ },
 })
 defineProtocol<Session>({
   // @ts-expect-error: a session of another shape
@@ -118,7 +118,7 @@ defineProtocol<Session>({
   handlers: {},
 })
 export const without = defineProtocol({
-  handlers: { RECEIVE: (_wsi, _data, user) => void is<undefined>()(user) },
+  handlers: { RECEIVE: (_wsi, _data, user) => is<undefined>()(user) },
 })
 
 // Protocols of different sessions live in one context.
