@@ -7,6 +7,7 @@ export type { ContextOptions } from './context/context-options.js'
 export type { OnHandlers } from './context/announcer.js'
 export type { Host, PollSet, Tap } from './host.js'
 
+export { serviceFds } from './service/service-fds.js'
 export { nextDeadline, nextTimeout, serviceFd, type ServiceResult } from './service/service-fd.js'
 export {
   formatEvents,

@@ -359,7 +359,7 @@ describe('27 flow', () => {
       assert.deepEqual([peer.take(), mask()], [server.frame(1, 'out'), 0])
     })
 
-    it('is over with the last word: who ends while paused reads on until the peer has ended', () => {
+    it('is over with the last word: who ends while paused reads until the peer ended', () => {
       const { h, wsi, peer, log } = openScene({ context: { maxBufferedBytes: 1024 } })
       rxFlowControl(wsi, 0)
       peer.send(client.text('never delivered'))

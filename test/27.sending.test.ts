@@ -9,11 +9,14 @@ import {
   CONTINUATION,
   Errno,
   getBufferedBytes,
+  nextTimeout,
   NO_FIN,
   PING,
   POLLIN,
   POLLOUT,
   PONG,
+  rxFlowControl,
+  serviceFd,
   TEXT,
   WOULD_BLOCK,
   WOULD_BLOCK_UNTIL_READABLE,
@@ -304,8 +307,10 @@ describe('27 sending', () => {
           batch(h.ctx, () => {
             for (const wsi of wsis) write(wsi, filled(size), BINARY)
           })
-          assert.deepEqual(log, ['closed 1006 TRANSPORT_ERROR'])
           assert.equal(write(wsis[0]!, 'x', TEXT), 'closed')
+          assert.equal(nextTimeout(h.ctx), 0, 'what it sent before may wait: that is looked at')
+          serviceFd(h.ctx, null)
+          assert.deepEqual(log, ['closed 1006 TRANSPORT_ERROR'])
           h.run()
           assert.deepEqual(good.take(), server.frame(2, filled(size)))
         })
@@ -318,20 +323,52 @@ describe('27 sending', () => {
       assert.deepEqual([log, getBufferedBytes(wsi)], [['closed 1006 TRANSPORT_ERROR'], 0])
     })
 
-    it('ECONNRESET while echoing: the messages behind it are not delivered', () => {
+    it('C17: while echoing, what the peer sent before is delivered, and not answered', () => {
       const seen: string[] = []
+      const answers: string[] = []
       const { h, peer, log } = openScene({
         handlers: {
           RECEIVE(self, data) {
-            seen.push(data.toString('latin1', 0, 1))
-            write(self, filled(40_000), BINARY)
+            seen.push(data.toString())
+            answers.push(write(self, filled(40_000), BINARY))
           },
         },
       })
       peer.script.send.push(-Errno.ECONNRESET)
-      peer.send(bytes(client.text('a'), client.text('b')))
+      peer.script.recv.push(14)
+      peer.send(bytes(client.text('a'), client.text('b'), client.text('c'), client.ping('d')))
+      peer.reset()
       h.run()
-      assert.deepEqual([seen, log], [['a'], ['closed 1006 TRANSPORT_ERROR']])
+      assert.deepEqual(seen, ['a', 'b', 'c'])
+      assert.deepEqual(answers.slice(1), ['closed', 'closed'])
+      assert.deepEqual([log, peer.take().length], [['closed 1006 TRANSPORT_ERROR'], 0])
+    })
+
+    it('C17: of a paused connection, what waits is delivered once it goes on', () => {
+      const { h, wsi, peer, log } = openScene()
+      rxFlowControl(wsi, 0)
+      peer.send(client.text('waits'))
+      peer.script.send.push(-Errno.EPIPE)
+      write(wsi, 'x', TEXT)
+      peer.reset()
+      h.run()
+      assert.deepEqual(log, [])
+      assert.equal(write(wsi, 'x', TEXT), 'closed')
+      rxFlowControl(wsi, 1)
+      h.run()
+      assert.deepEqual(log, ['text waits', 'closed 1006 TRANSPORT_ERROR'])
+    })
+
+    it('C18: of a paused connection that never goes on: pausedErrorTimeoutMs', () => {
+      const { h, wsi, peer, log } = openScene()
+      rxFlowControl(wsi, 0)
+      peer.script.send.push(-Errno.EPIPE)
+      write(wsi, 'x', TEXT)
+      h.poller.runFor(h.ctx, 4999)
+      assert.deepEqual(log, [])
+      h.poller.runFor(h.ctx, 1)
+      assert.equal(log.length, 1)
+      assert.ok(peer.closed !== undefined)
     })
   })
 })

@@ -56,6 +56,27 @@ describe('71 the reference', () => {
       for (const [names, what] of rowsUnder(name)) assert.ok(what, `${names} has no sentence`)
   })
 
+  describe('lists each option of', function () {
+    this.timeout(60_000)
+    for (const [title, type] of [
+      ['createContext', 'ContextOptions'],
+      ['defineProtocol', 'ProtocolOptions'],
+      ['epollHost', 'EpollHostOptions'],
+      ['Poller', 'PollerOptions'],
+    ] as const) {
+      it(title, () => {
+        const documented = rows
+          .filter(({ heading }) => heading === title)
+          .flatMap(({ cells }) => codeSpans(cells[0]!))
+        const there = publicSurface().members.get(type) ?? assert.fail(type)
+        assertSameNames(
+          documented,
+          [...there].filter((name) => !(name in limits)),
+        )
+      })
+    }
+  })
+
   it('lists each reason with its number', () => {
     const documented = rowsUnder('Reasons').map(([name, number]) => `${name} ${number}`)
     const there = Object.entries(Reason).map(([name, number]) => `\`${name}\` ${number}`)

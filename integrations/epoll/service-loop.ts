@@ -4,7 +4,7 @@
  * Knows the contexts of one poller and routes what became ready to its owner: a context, or a
  * function for a foreign fd. Source: src/CONTRACT.md B and C, C5, C14, C29.
  */
-import { isDestroyed, nextTimeout, serviceFd, UsageError } from '../../src/index.js'
+import { isDestroyed, nextTimeout, serviceFd, serviceFds, UsageError } from '../../src/index.js'
 import type { Context, Pollfd } from '../../src/index.js'
 import type { Poller } from './poller.js'
 
@@ -99,29 +99,38 @@ export class ServiceLoop {
 
   #serviceReady(count: number): number {
     let serviced = 0
-    for (let at = 0; at < count; at++) {
-      const pollfd = this.#pollfds[at]!
+    for (let at = 0; at < count;) {
+      const owner = this.poller.ownerOf(this.#pollfds[at]!)
+      const next = this.#endOfRun(at, count, owner)
       // Asked right before each: a callback of this very batch may have closed it (C5).
-      if (!this.poller.isLive(pollfd)) continue
-      serviced++
+      const live = this.poller.isLive(this.#pollfds[at]!)
+      if (live) serviced += next - at
       try {
-        this.#route(pollfd)
+        if (live) this.#route(owner, at, next)
       } catch (error) {
         this.#errors.push(error)
       }
+      at = next
     }
     return serviced
   }
 
-  #route(pollfd: Pollfd): void {
-    const owner = this.poller.ownerOf(pollfd)
+  /** Where the pollfds that follow `at` cease to be the same context's. A function gets one at a time. */
+  #endOfRun(at: number, count: number, owner: unknown): number {
+    let next = at + 1
+    if (typeof owner !== 'object' || owner === null) return next
+    while (next < count && this.poller.ownerOf(this.#pollfds[next]!) === owner) next++
+    return next
+  }
+
+  #route(owner: unknown, at: number, next: number): void {
     if (typeof owner === 'function') {
-      ;(owner as PollfdHandler)(pollfd)
+      ;(owner as PollfdHandler)(this.#pollfds[at]!)
     } else if (owner === undefined) {
-      const message = `fd ${pollfd.fd} is ready and has no owner: give poller.add() a function`
+      const message = `fd ${this.#pollfds[at]!.fd} is ready and has no owner: give poller.add() a function`
       throw new UsageError('ERR_EXTPOLL_NO_OWNER', message)
     } else {
-      serviceFd(owner as Context, pollfd)
+      serviceFds(owner as Context, this.#pollfds, at, next)
     }
   }
 

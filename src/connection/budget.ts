@@ -14,6 +14,16 @@ export class Budget {
   ends = 0
   broadcasts = 0
 
+  /** Enough is left for one more descriptor to do what it usually does. */
+  isAmple(limits: Limits): boolean {
+    return (
+      this.rxBytes * 2 >= limits.rxBudgetBytes &&
+      this.messages * 2 >= limits.messageBudget &&
+      this.txBytes * 2 >= limits.txBudgetBytes &&
+      this.ends * 2 >= limits.endBudget
+    )
+  }
+
   refill(limits: Limits): void {
     this.rxBytes = limits.rxBudgetBytes
     this.messages = limits.messageBudget

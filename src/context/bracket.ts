@@ -40,7 +40,8 @@ function told(result: unknown): unknown {
   return typeof result === 'function' ? (result as () => unknown)() : result
 }
 
-function throwFirst(errors: readonly unknown[]): void {
+/** Throws the first, the others attached to it as `errors`. */
+export function throwFirst(errors: readonly unknown[]): void {
   if (errors.length === 0) return
   const first = errors[0]
   if (errors.length > 1 && typeof first === 'object' && first !== null)

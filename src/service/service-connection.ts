@@ -17,18 +17,12 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../poll/pollfd.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
 
-/** @returns whether there is more to do for this fd before sleeping: to read, or to write (C12) */
+/** @returns whether the kernel may have more to read than this call took (C12) */
 export function serviceConnection(
   core: ContextState,
   connection: Connection,
   revents: number,
 ): boolean {
-  const moreToRead = serviceReadiness(core, connection, revents)
-  const moreToWrite = connection.queue !== null && core.budget.txBytes <= 0
-  return moreToRead || moreToWrite
-}
-
-function serviceReadiness(core: ContextState, connection: Connection, revents: number): boolean {
   const writable = (revents & POLLOUT) !== 0
   const gone = (revents & (POLLERR | POLLHUP)) !== 0
   const readable = (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && writable)

@@ -10,7 +10,7 @@ import { contextOf, enter, leave } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { earliestDeadlineMs, timeoutUntil } from '../context/timeout.js'
 import { ReentrantCallError, UsageError } from '../errors.js'
-import { type Pollfd } from '../poll/pollfd.js'
+import { POLLOUT, type Pollfd } from '../poll/pollfd.js'
 import { type Context } from '../protocol/protocol-types.js'
 import { consumeHeld, serviceConnection } from './service-connection.js'
 import { resumeDue, serviceListener } from './service-listener.js'
@@ -61,15 +61,22 @@ export function serviceFd(ctx: Context, pollfd: Pollfd | null): ServiceResult {
     if (entry instanceof Connection) more = serviceConnection(core, entry, revents)
     else if (entry instanceof Listener) more = serviceListener(core, entry)
   } finally {
-    leave(core, 'serviceFd', core.tap === null ? undefined : () => answerFor(entry, more))
+    leave(core, 'serviceFd', core.tap === null ? undefined : () => answerFor(entry, revents, more))
   }
-  return answerFor(entry, more)
+  return answerFor(entry, revents, more)
 }
 
-/** Known only when the call unwound: an end in its exit may have resumed a paused listener. */
-function answerFor(entry: TimedEntry, more: boolean): ServiceResult {
+/** Known only when the call unwound: its exit sends, and may resume a paused listener. */
+function answerFor(entry: TimedEntry, revents: number, more: boolean): ServiceResult {
   if (!entry.live) return 'closed'
-  return more && !(entry instanceof Listener && entry.paused) ? 'more' : 'handled'
+  if (entry instanceof Listener) return more && !entry.paused ? 'more' : 'handled'
+  return more || (entry instanceof Connection && maySendMore(entry, revents)) ? 'more' : 'handled'
+}
+
+/** The kernel had not enough yet: an edge-triggered poller would not tell again (C12). */
+function maySendMore(connection: Connection, revents: number): boolean {
+  if (connection.queue !== null) return connection.core.budget.txBytes <= 0
+  return (revents & POLLOUT) !== 0 && connection.writableDeliverable
 }
 
 /** Not serviced, but observed. */
@@ -79,7 +86,7 @@ function passOver(core: ContextState, pollfd: Pollfd, result: 'foreign' | 'stale
   return result
 }
 
-function checkPollfd(pollfd: Pollfd): void {
+export function checkPollfd(pollfd: Pollfd): void {
   if (
     typeof pollfd !== 'object' ||
     typeof pollfd.fd !== 'number' ||

@@ -49,8 +49,8 @@ export function entryPoints(): EntryPoint[] {
 export interface PublicSurface {
   /** Entry point -> the names it exports, types too. */
   readonly exports: ReadonlyMap<string, ReadonlySet<string>>
-  /** The members of everything that is exported: methods, properties, keys of tables. */
-  readonly members: ReadonlySet<string>
+  /** Exported name -> its members: methods, properties, keys of a table. */
+  readonly members: ReadonlyMap<string, ReadonlySet<string>>
 }
 
 let known: PublicSurface | undefined
@@ -66,22 +66,17 @@ function readSurface(): PublicSurface {
   const program = ts.createProgram(files, testCompilerOptions())
   const checker = program.getTypeChecker()
   const exports = new Map<string, ReadonlySet<string>>()
-  const members = new Set<string>()
+  const members = new Map<string, ReadonlySet<string>>()
   for (const [index, { name }] of entries.entries()) {
     const source = program.getSourceFile(files[index]!)!
     const symbols = checker.getExportsOfModule(checker.getSymbolAtLocation(source)!)
     exports.set(name, new Set(symbols.map((symbol) => symbol.name)))
-    for (const symbol of symbols) addMembers(checker, symbol, source, members)
+    for (const symbol of symbols) members.set(symbol.name, membersOf(checker, symbol, source))
   }
   return { exports, members }
 }
 
-function addMembers(
-  checker: ts.TypeChecker,
-  symbol: ts.Symbol,
-  source: ts.SourceFile,
-  members: Set<string>,
-): void {
+function membersOf(checker: ts.TypeChecker, symbol: ts.Symbol, source: ts.SourceFile): Set<string> {
   const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0
   const target = isAlias ? checker.getAliasedSymbol(symbol) : symbol
   const types: ts.Type[] = []
@@ -89,6 +84,6 @@ function addMembers(
     types.push(checker.getDeclaredTypeOfSymbol(target))
   if ((target.flags & ts.SymbolFlags.Variable) !== 0)
     types.push(checker.getTypeOfSymbolAtLocation(target, source))
-  for (const type of types)
-    for (const property of checker.getPropertiesOfType(type)) members.add(property.name)
+  const properties = types.flatMap((type) => checker.getPropertiesOfType(type))
+  return new Set(properties.map(({ name }) => name))
 }

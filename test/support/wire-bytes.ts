@@ -4,7 +4,7 @@
  */
 import { faults, type FaultName } from '../../src/index.js'
 import { encodeClientFrame, type FrameToSend } from '../../integrations/fake-poller.js'
-import type { Expected } from './wire.js'
+import type { Expected } from './wire-expected.js'
 
 export const OPCODES = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 

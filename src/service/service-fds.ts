@@ -1,0 +1,74 @@
+/**
+ * `serviceFds`: a whole batch of readiness, as few outermost calls as the budgets allow.
+ *
+ * Reading and handling for many connections, then sending for all of them: each of the three works
+ * out of warm caches, which one message at a time does not.
+ */
+import { Connection } from '../connection/connection.js'
+import { Listener } from '../connection/listener.js'
+import { contextOf, enter, leave, throwFirst } from '../context/bracket.js'
+import { type ContextState } from '../context/context-state.js'
+import { ReentrantCallError } from '../errors.js'
+import { type Pollfd } from '../poll/pollfd.js'
+import { type Context } from '../protocol/protocol-types.js'
+import { serviceConnection } from './service-connection.js'
+import { checkPollfd, serviceFd } from './service-fd.js'
+import { serviceListener } from './service-listener.js'
+
+/**
+ * `serviceFd` for `pollfds[start]` up to but not including `pollfds[end]`, in order.
+ *
+ * The budgets of C13 hold for each outermost call, of which there is one at least and one for each
+ * pollfd at most; with a tap always the latter, so that what is observed stays one pollfd a call.
+ * What is foreign or stale is passed over. For level-triggered hosts: what the single answers would
+ * say, the next wait tells again.
+ *
+ * @param pollfds as `serviceFd` takes them; neither changed nor kept
+ * @throws as `serviceFd`; what one callback threw does not cost the rest of the batch its turn: the
+ *   first is thrown at the end, the others attached to it as `errors`
+ * @see CONTRACT.md C7, C13
+ */
+export function serviceFds(
+  ctx: Context,
+  pollfds: readonly Pollfd[],
+  start = 0,
+  end = pollfds.length,
+): void {
+  const core = contextOf(ctx, 'serviceFds')
+  if (core.depth > 0) throw new ReentrantCallError('serviceFds', 'a callback')
+  for (let at = start; at < end; at++) checkPollfd(pollfds[at]!)
+  const errors: unknown[] = []
+  const cursor = { at: start }
+  while (cursor.at < end && !core.destroyed) {
+    try {
+      if (core.tap !== null) serviceFd(ctx, pollfds[cursor.at++]!)
+      else serviceSome(core, pollfds, cursor, end)
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  throwFirst(errors)
+}
+
+/** One outermost call: as long as the budgets are ample, so that nobody's turn is a short one. */
+function serviceSome(
+  core: ContextState,
+  pollfds: readonly Pollfd[],
+  cursor: { at: number },
+  end: number,
+): void {
+  enter(core, 'serviceFds', undefined)
+  try {
+    do serviceOne(core, pollfds[cursor.at++]!)
+    while (cursor.at < end && core.budget.isAmple(core.limits))
+  } finally {
+    leave(core, 'serviceFds', undefined)
+  }
+}
+
+function serviceOne(core: ContextState, pollfd: Pollfd): void {
+  const entry = core.table.entries.get(pollfd.fd)
+  if (entry === undefined || (pollfd.gen !== undefined && pollfd.gen !== entry.gen)) return
+  if (entry instanceof Connection) serviceConnection(core, entry, pollfd.revents)
+  else if (entry instanceof Listener) serviceListener(core, entry)
+}
