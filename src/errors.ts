@@ -6,7 +6,10 @@
  * or a pause of the listener. Errors carry `code`: tell them apart by it, never by instanceof.
  */
 
-/** Misuse by the host or the application. Thrown before anything changed. */
+/**
+ * Misuse by the host or the application. Thrown before anything changed; where there is no caller to
+ * throw to (an answer of a callback, headers of a refusal) it goes to `onError`.
+ */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError'
   /** `ERR_EXTPOLL_...`, stable across versions. */
@@ -42,9 +45,9 @@ export class ContextDestroyedError extends UsageError {
   }
 }
 
-/** One row of the table below. */
+/** What is wrong, and what the peer hears of it: one row of `faults`. */
 export interface Fault {
-  /** The close code that goes to the peer, or 1006 where no frame can. Absent for HTTP faults. */
+  /** The close code: what goes to the peer, but for 1005 and 1006, which only CLOSED tells. Absent for HTTP faults. */
   readonly closeCode?: number
   /** The HTTP status that goes to the peer. Absent for faults after the handshake. */
   readonly status?: number
@@ -122,6 +125,11 @@ const table = {
     status: 403,
     source: 'RFC 6455 4.2.2',
     sentence: 'This Origin is not allowed to connect.',
+  },
+  GOING_AWAY: {
+    status: 503,
+    source: 'closeAll()',
+    sentence: 'The server is going away.',
   },
   UPGRADE_REFUSED: {
     status: 403,
@@ -241,6 +249,11 @@ const table = {
     closeCode: 1005,
     source: 'RFC 6455 7.1.5',
     sentence: 'The peer closed the connection.',
+  },
+  ANSWERED: {
+    closeCode: 1000,
+    source: 'httpRespond()',
+    sentence: 'The request was answered.',
   },
   CLOSED_BY_APPLICATION: {
     closeCode: 1000,

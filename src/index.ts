@@ -3,6 +3,7 @@
  * questions, errors and limits. Re-exports only.
  */
 export { contextDestroy, createContext, hostOf, isDestroyed } from './context/create-context.js'
+export type { OriginPolicy } from './connection/connection.js'
 export type { ContextOptions } from './context/context-options.js'
 export type { OnHandlers } from './context/announcer.js'
 export type { Host, PollSet, Tap } from './host.js'
@@ -20,7 +21,15 @@ export {
   type Pollfd,
 } from './poll/pollfd.js'
 export { applyPollChange, type PollChange, type PollOp } from './poll/poll-change.js'
-export { Errno, errnoName, pollEventsFromUv, uvEventsFromPoll } from './poll/libuv-types.js'
+export {
+  Errno,
+  errnoName,
+  pollEventsFromUv,
+  UV_DISCONNECT,
+  UV_READABLE,
+  UV_WRITABLE,
+  uvEventsFromPoll,
+} from './poll/libuv-types.js'
 export {
   FIRST_VIRTUAL_FD,
   WOULD_BLOCK,
@@ -57,9 +66,11 @@ export {
   type ProtocolCallback,
   type ProtocolDefinition,
   type Refusal,
+  type Sync,
   type Wsi,
 } from './protocol/protocol-types.js'
 export type { UpgradeRequest } from './wire/handshake.js'
+export type { AnswerHeaders } from './wire/http-answer.js'
 export type { RequestHead } from './wire/request-head.js'
 
 export {
@@ -85,6 +96,7 @@ export { answerHandshake, httpRespond, type HttpAnswer } from './commands/http-r
 export {
   canonicalHostname,
   getBufferedBytes,
+  getContext,
   getListenAddress,
   getPeerAddresses,
   getProtocol,
@@ -104,4 +116,4 @@ export {
   ReentrantCallError,
   UsageError,
 } from './errors.js'
-export { type LimitName, limits, type Limits } from './connection/limits.js'
+export { type LimitName, type LimitRow, limits, type Limits } from './connection/limits.js'

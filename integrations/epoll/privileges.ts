@@ -16,6 +16,7 @@ export function dropPrivileges(ids: { readonly gid?: number; readonly uid?: numb
     refuse('gid and uid can be changed in the main thread of a POSIX process only')
   }
   const { gid, uid } = ids
+  if (gid === undefined) refuse('uid without gid would keep the group: give both')
   try {
     if (gid !== undefined) {
       process.setgroups([gid])

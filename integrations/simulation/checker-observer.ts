@@ -283,6 +283,8 @@ export class Observer {
     scene.progress += 1
     context.lastSeq = change.seq
     context.announcements += 1
+    // A change arms an edge anew: what is ready then is told again.
+    scene.owed.delete(facts)
     facts.strayServices = 0
     facts.servicesAtZero = 0
     facts.errorsAtZero = 0

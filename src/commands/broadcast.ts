@@ -6,7 +6,7 @@ import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/brack
 import { UsageError } from '../errors.js'
 import { type Protocol, type Wsi } from '../protocol/protocol-types.js'
 import { ProtocolEntry } from '../protocol/protocol-table.js'
-import { PreparedFrame } from '../wire/prepared-frame.js'
+import { EncodedFrame, type PreparedFrame } from '../wire/prepared-frame.js'
 import { FIN_BIT, OPCODE_BINARY, OPCODE_TEXT } from '../wire/opcode.js'
 import { roomFor, type WriteResult, writeResult } from './write.js'
 
@@ -27,6 +27,7 @@ export function broadcast(protocol: Protocol, data: Uint8Array | string): number
       'ERR_EXTPOLL_NOT_A_PROTOCOL',
       'broadcast() takes a Protocol of a context: getProtocol(wsi), or one of ctx.protocols',
     )
+  checkData('broadcast', data)
   const core = contextOf(protocol.owningContext, 'broadcast')
   if (core.destroyed) return 0
   const connections: Connection[] = []
@@ -43,8 +44,17 @@ export function broadcast(protocol: Protocol, data: Uint8Array | string): number
   return connections.length
 }
 
+function checkData(call: string, data: unknown): void {
+  if (typeof data === 'string' || data instanceof Uint8Array) return
+  throw new UsageError(
+    'ERR_EXTPOLL_WRITE_DATA',
+    `${call}() takes a string or a Uint8Array, a Buffer for instance`,
+  )
+}
+
 /**
- * Encodes a message once, to be written to many connections with `writePrepared`.
+ * Encodes a message once, to be written to many connections with `writePrepared`: worth it from the
+ * second receiver on.
  * @param data copied; a string is sent as UTF-8
  * @param kind TEXT or BINARY
  */
@@ -54,12 +64,8 @@ export function prepareFrame(data: Uint8Array | string, kind: number): PreparedF
       'ERR_EXTPOLL_WRITE_KIND',
       'prepareFrame() encodes whole messages: kind must be TEXT or BINARY',
     )
-  if (typeof data !== 'string' && !(data instanceof Uint8Array))
-    throw new UsageError(
-      'ERR_EXTPOLL_WRITE_DATA',
-      'prepareFrame() takes a string or a Uint8Array, a Buffer for instance',
-    )
-  return new PreparedFrame(FIN_BIT | kind, typeof data === 'string' ? Buffer.from(data) : data)
+  checkData('prepareFrame', data)
+  return new EncodedFrame(FIN_BIT | kind, typeof data === 'string' ? Buffer.from(data) : data)
 }
 
 /**
@@ -72,7 +78,7 @@ export function prepareFrame(data: Uint8Array | string, kind: number): PreparedF
  */
 export function writePrepared(wsi: Wsi, frame: PreparedFrame): WriteResult {
   const connection = connectionOf(wsi, 'writePrepared')
-  if (!(frame instanceof PreparedFrame))
+  if (!(frame instanceof EncodedFrame))
     throw new UsageError('ERR_EXTPOLL_WRITE_DATA', 'writePrepared() takes what prepareFrame() made')
   if (connection.state !== State.OPEN) return 'closed'
   if (connection.sendsFragments)

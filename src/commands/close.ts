@@ -6,6 +6,7 @@ import { State } from '../connection/connection-state.js'
 import { armDeadline } from '../connection/deadline.js'
 import { dropConnection } from '../connection/drop.js'
 import { beginClose } from '../connection/ending.js'
+import { refuseFault } from '../connection/opening.js'
 import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { closeListener } from '../context/destroy.js'
@@ -63,7 +64,7 @@ function checkClose(code: number, reason: string): void {
 export function hangup(wsi: Wsi): boolean {
   const connection = connectionOf(wsi, 'hangup')
   if (connection.state === State.ENDED) return false
-  return hangUpOn(ownerOf(connection), connection)
+  return hangUpOn('hangup', ownerOf(connection), connection)
 }
 
 /**
@@ -74,15 +75,19 @@ export function hangup(wsi: Wsi): boolean {
 export function hangupOnClient(ctx: Context, fd: number): boolean {
   const core = contextOf(ctx, 'hangupOnClient')
   const entry = core.table.entries.get(fd)
-  return entry instanceof Connection && entry.state !== State.ENDED && hangUpOn(core, entry)
+  return (
+    entry instanceof Connection &&
+    entry.state !== State.ENDED &&
+    hangUpOn('hangupOnClient', core, entry)
+  )
 }
 
-function hangUpOn(core: ContextState, connection: Connection): boolean {
-  enter(core, 'hangup', connection.fd)
+function hangUpOn(call: string, core: ContextState, connection: Connection): boolean {
+  enter(core, call, connection.fd)
   try {
     dropConnection(core, connection, 'HUNG_UP', 'application')
   } finally {
-    leave(core, 'hangup', true)
+    leave(core, call, true)
   }
   return true
 }
@@ -105,7 +110,8 @@ export function stopListening(ctx: Context): boolean {
 
 /**
  * The orderly end of all connections: the listener goes, every WebSocket gets its closing
- * handshake, a request in hand is finished; what remains after `graceMs` is cut.
+ * handshake, a request being answered is finished, one that is not yet understood or decided gets
+ * 503; what remains after `graceMs` is cut.
  * The context itself stays: destroy it when `pollFds(ctx)` is empty.
  * @param graceMs whole milliseconds from 1
  */
@@ -134,7 +140,7 @@ function closeWithin(
   graceMs: number,
 ): void {
   if (connection.state === State.REQUEST || connection.state === State.DEFERRED)
-    dropConnection(core, connection, 'CONTEXT_DESTROYED', 'application')
+    refuseFault(core, connection, 'GOING_AWAY')
   if (connection.state === State.OPEN)
     beginClose(core, connection, {
       code,

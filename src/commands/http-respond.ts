@@ -5,7 +5,7 @@ import { lastWrite } from '../connection/ending.js'
 import { acceptHandshake, isRefusal, refuseByApplication } from '../connection/opening.js'
 import { transmitBytes } from '../connection/transmit.js'
 import { connectionOf, enter, leave, ownerOf } from '../context/bracket.js'
-import { UsageError } from '../errors.js'
+import { faults, UsageError } from '../errors.js'
 import { ACCEPT, type Refusal, type Wsi } from '../protocol/protocol-types.js'
 import { type AnswerHeaders, formatAnswerHead } from '../wire/http-answer.js'
 import { formatHttpDate } from '../wire/http-date.js'
@@ -39,6 +39,13 @@ export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
     const headBytes = Buffer.from(head, 'latin1')
     const answered = connection.omitsBody ? headBytes : Buffer.concat([headBytes, body])
     transmitBytes(core, connection, answered)
+    const { sentence } = faults.ANSWERED
+    connection.closing ??= {
+      code: 1000,
+      reason: sentence,
+      initiator: 'application',
+      cause: 'ANSWERED',
+    }
     lastWrite(core, connection, true)
   } finally {
     leave(core, 'httpRespond', true)

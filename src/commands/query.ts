@@ -40,6 +40,11 @@ export function getBufferedBytes(wsi: Wsi): number {
   return connection.queuedBytes + connection.corkedBytes
 }
 
+/** The context of a connection: what the handlers form is not given. */
+export function getContext(wsi: Wsi): Context {
+  return connectionOf(wsi, 'getContext').core.handle
+}
+
 /**
  * The context's Protocol object of a connection; null before one was selected.
  * @see seed: libwebsockets_get_protocol

@@ -20,6 +20,7 @@ import {
 
 /** A text message. Strings are sent as UTF-8; bytes must be UTF-8 already. */
 export const TEXT = OPCODE_TEXT
+/** A binary message. */
 export const BINARY = OPCODE_BINARY
 /** The next fragment of a message begun with `TEXT | NO_FIN` or `BINARY | NO_FIN`. */
 export const CONTINUATION = OPCODE_CONTINUATION
@@ -46,7 +47,7 @@ export type WriteResult = 'ok' | 'backpressure' | 'full' | 'closed'
  * the rest is queued in order. What is written during one outermost call leaves together at its
  * end; payloads above `corkMaxBytes` leave at once, behind what is corked.
  *
- * @param data at most `maxBufferedBytes`; a string is sent as UTF-8
+ * @param data with its header at most `maxBufferedBytes`; a string is sent as UTF-8
  * @param kind TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN for a fragment that is
  *   not the last
  * @returns see WriteResult
@@ -80,6 +81,7 @@ function checkKind(connection: Connection, kind: number): number {
   const opcode = kind & 0x0f
   const last = (kind & NO_FIN) === 0
   if (
+    (kind | 0) !== kind ||
     (kind & ~0x8f) !== 0 ||
     opcode > OPCODE_PONG ||
     (opcode > OPCODE_BINARY && opcode < OPCODE_PING)

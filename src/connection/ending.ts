@@ -122,8 +122,8 @@ function linger(core: Core, connection: Connection): void {
 }
 
 function tellEnd(core: Core, connection: Connection): void {
-  const { protocol, closing } = connection
-  if (protocol === null) return
-  if (connection.established) core.call(connection, protocol, Reason.CLOSED, closing, 0)
-  else core.call(connection, protocol, Reason.HTTP_CLOSED, undefined, 0)
+  const { closing } = connection
+  const protocol = connection.protocol ?? core.protocols[0]!
+  const reason = connection.established ? Reason.CLOSED : Reason.HTTP_CLOSED
+  core.call(connection, protocol, reason, closing, 0)
 }

@@ -6,7 +6,8 @@
  */
 import { UsageError } from '../errors.js'
 
-interface LimitRow {
+/** One limit, budget or deadline. */
+export interface LimitRow {
   readonly default: number
   readonly min: number
   readonly max: number

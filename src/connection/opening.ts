@@ -4,7 +4,7 @@
  */
 import { type FaultName, faults, UsageError } from '../errors.js'
 import { Reason } from '../protocol/callback-reason.js'
-import { ACCEPT, DEFER, type Refusal } from '../protocol/protocol-types.js'
+import { ACCEPT, type CloseInfo, DEFER, type Refusal } from '../protocol/protocol-types.js'
 import { type ProtocolEntry, selectProtocol } from '../protocol/protocol-table.js'
 import {
   asksForWebSocket,
@@ -67,7 +67,8 @@ function openWebSocket(core: Core, connection: Connection, head: RequestHead): v
   }
   const protocol = selectProtocol(core.protocols, request.offered) ?? fallbackProtocol(core)
   if (protocol === null) {
-    refuse(core, connection, { status: 400, body: unknownProtocolText(core) }, '')
+    tellRefused(connection, 'UPGRADE_PROTOCOL', 'library')
+    refuse(core, connection, { status: 400, body: unknownProtocolText(core, request) }, '')
     return
   }
   connection.protocol = protocol
@@ -99,10 +100,20 @@ function fallbackProtocol(core: Core): ProtocolEntry | null {
   return core.refusesUnknownProtocols ? null : selectProtocol(core.protocols, null)
 }
 
-function unknownProtocolText(core: Core): string {
+function unknownProtocolText(core: Core, { offered }: UpgradeRequest): string {
   const names = core.protocols.map((protocol) => protocol.name).filter((name) => name !== '')
+  if (offered === null) return `Offer one of these subprotocols: ${names.join(', ')}.\n`
   const spoken = names.length === 0 ? 'none, offer none' : names.join(', ')
   return `${faults.UPGRADE_PROTOCOL.sentence} Spoken: ${spoken}.\n`
+}
+
+/** What HTTP_CLOSED will tell. */
+function tellRefused(
+  connection: Connection,
+  cause: FaultName,
+  initiator: CloseInfo['initiator'],
+): void {
+  connection.closing ??= { code: 1006, reason: faults[cause].sentence, initiator, cause }
 }
 
 /**
@@ -154,6 +165,7 @@ export function refuseByApplication(core: Core, connection: Connection, refusal:
         `status ${refusal.status}: a refusal's status is from 300 to 599`,
       )
     refuse(core, connection, refusal, '')
+    tellRefused(connection, 'UPGRADE_REFUSED', 'application')
   } catch (error) {
     core.report(error)
     refuseFault(core, connection, 'FILTER_FAILED')
@@ -222,7 +234,7 @@ function openHttp(core: Core, connection: Connection, head: RequestHead): void {
 /** Answers a broken rule with its status and its sentence, and ends. */
 export function refuseFault(core: Core, connection: Connection, cause: FaultName): void {
   const { status, sentence } = faults[cause]
-  connection.closing ??= { code: 1006, reason: sentence, initiator: 'library', cause }
+  tellRefused(connection, cause, 'library')
   refuse(
     core,
     connection,

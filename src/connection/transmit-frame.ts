@@ -4,7 +4,7 @@
  */
 import { frameHeaderBytes, writeFrameHeader } from '../wire/frame-writer.js'
 import { FIN_BIT } from '../wire/opcode.js'
-import { type PreparedFrame } from '../wire/prepared-frame.js'
+import { type EncodedFrame } from '../wire/prepared-frame.js'
 import { type Connection, type Core } from './connection.js'
 import { enqueue, flushCork, flushWithBody, joinsQueue, reserve } from './transmit.js'
 
@@ -57,7 +57,7 @@ export function transmitText(
 }
 
 /** A frame encoded before: in the arena once for all who are written to until it is emptied. */
-export function transmitPrepared(core: Core, connection: Connection, frame: PreparedFrame): void {
+export function transmitPrepared(core: Core, connection: Connection, frame: EncodedFrame): void {
   const { bytes } = frame
   if (joinsQueue(core, connection)) {
     enqueue(core, connection, bytes, 0, bytes.length)

@@ -15,7 +15,8 @@ export function runBroadcasts(core: ContextState): void {
       core.broadcasts.shift()
     } else if (connection.state === State.OPEN) {
       core.budget.broadcasts--
-      core.call(connection, run.protocol, Reason.BROADCAST, run.data, run.data.length)
+      const data = run.protocol.copies ? Buffer.from(run.data) : run.data
+      core.call(connection, run.protocol, Reason.BROADCAST, data, data.length)
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What `createContext` takes, checked. */
 import { type OriginPolicy } from '../connection/connection.js'
-import { type LimitName } from '../connection/limits.js'
+import { type LimitName, limits } from '../connection/limits.js'
 import { UsageError } from '../errors.js'
 import { type Host } from '../host.js'
 import { type AnyProtocolDefinition } from '../protocol/protocol-types.js'
@@ -44,6 +44,21 @@ export interface ContextOptions extends Partial<Readonly<Record<LimitName, numbe
   readonly unknownProtocol?: 'refuse' | 'accept'
 }
 
+/** Every option that is no limit. */
+const OPTION_NAMES: ReadonlySet<string> = new Set([
+  'host',
+  'protocols',
+  'port',
+  'address',
+  'path',
+  'gid',
+  'uid',
+  'on',
+  'onError',
+  'allowedOrigins',
+  'unknownProtocol',
+] satisfies (keyof ContextOptions)[])
+
 const HOST_METHODS = ['now', 'wallClock', 'randomFill', 'hostname'] as const
 
 /** @throws UsageError for what cannot be right */
@@ -53,6 +68,13 @@ export function checkOptions(options: ContextOptions): void {
       'ERR_EXTPOLL_OPTIONS',
       'createContext takes an object: { host, port, protocols }',
     )
+  // A misspelt limit would be a limit that is not there.
+  for (const name of Object.keys(options))
+    if (!OPTION_NAMES.has(name) && !Object.hasOwn(limits, name))
+      throw new UsageError(
+        'ERR_EXTPOLL_OPTIONS',
+        `createContext has no option ${JSON.stringify(name)}; see ContextOptions for the names`,
+      )
   const host = options.host as unknown as Record<string, unknown> | undefined
   if (typeof host !== 'object' || host === null || typeof host['io'] !== 'object')
     throw new UsageError(
@@ -89,6 +111,11 @@ function checkIds({ host, gid, uid }: ContextOptions): void {
         'ERR_EXTPOLL_PRIVILEGES',
         `gid and uid must be whole numbers from 0, not ${String(id)}`,
       )
+  if (uid !== undefined && gid === undefined)
+    throw new UsageError(
+      'ERR_EXTPOLL_PRIVILEGES',
+      'uid without gid would keep the group and the supplementary groups: give both',
+    )
   if (host.dropPrivileges === undefined)
     throw new UsageError(
       'ERR_EXTPOLL_PRIVILEGES',

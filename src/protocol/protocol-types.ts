@@ -104,7 +104,6 @@ type PlainReason =
   | typeof Reason.CLIENT_ESTABLISHED
   | typeof Reason.HTTP_WRITEABLE
   | typeof Reason.HTTP_COMPLETE
-  | typeof Reason.HTTP_CLOSED
 type RequestReason = typeof Reason.ESTABLISHED | typeof Reason.FILTER_PROTOCOL_CONNECTION
 
 /** The arguments of a callback, one tuple a kind of reason: `switch (reason)` narrows `data`. */
@@ -112,7 +111,14 @@ export type CallbackArguments<User = unknown> =
   | [ctx: Context, wsi: Wsi, reason: DataReason, user: User, data: Buffer, len: number]
   | [ctx: Context, wsi: Wsi, reason: RequestReason, user: User, data: UpgradeRequest, len: number]
   | [ctx: Context, wsi: Wsi, reason: typeof Reason.HTTP, user: User, data: RequestHead, len: number]
-  | [ctx: Context, wsi: Wsi, reason: typeof Reason.CLOSED, user: User, data: CloseInfo, len: number]
+  | [
+      ctx: Context,
+      wsi: Wsi,
+      reason: typeof Reason.CLOSED | typeof Reason.HTTP_CLOSED,
+      user: User,
+      data: CloseInfo,
+      len: number,
+    ]
   | [
       ctx: Context,
       wsi: Wsi,
@@ -147,7 +153,7 @@ export interface Handlers<User = unknown> {
   SERVER_WRITEABLE?(wsi: Wsi, data: undefined, user: User): Nothing
   BROADCAST?(wsi: Wsi, data: Buffer, user: User): Nothing
   HTTP?(wsi: Wsi, request: RequestHead, user: User): Nothing
-  HTTP_CLOSED?(wsi: Wsi, data: undefined, user: User): Nothing
+  HTTP_CLOSED?(wsi: Wsi, info: CloseInfo, user: User): Nothing
   FILTER_NETWORK_CONNECTION?(wsi: null, peer: NetworkPeer): NetworkFilterAnswer
   FILTER_PROTOCOL_CONNECTION?(wsi: Wsi, request: UpgradeRequest, user: User): FilterAnswer
   ADD_POLL_FD?(wsi: null, change: PollChange): Nothing

@@ -1,7 +1,13 @@
 /** A whole message as the bytes a server sends, encoded once. Source: RFC 6455 5.2. */
 import { frameHeaderBytes, writeFrameHeader } from './frame-writer.js'
 
-export class PreparedFrame {
+/** A message encoded by `prepareFrame`, for any number of connections. */
+export interface PreparedFrame {
+  /** The frame as it is sent, header and payload. Read only. */
+  readonly bytes: Buffer
+}
+
+export class EncodedFrame implements PreparedFrame {
   /** Header and payload. Never changed. */
   readonly bytes: Buffer
   /** Where the bytes already stand in a transmit arena, so that more connections may share them. */
