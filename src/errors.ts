@@ -7,8 +7,8 @@
  */
 
 /**
- * Misuse by the host or the application. Thrown before anything changed; where there is no caller to
- * throw to (an answer of a callback, headers of a refusal) it goes to `onError`.
+ * Misuse by the host or the application. Thrown before anything changed; where there is no caller
+ * to throw to (an answer of a callback, headers of a refusal) it goes to `onError`.
  */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError'
@@ -47,7 +47,10 @@ export class ContextDestroyedError extends UsageError {
 
 /** What is wrong, and what the peer hears of it: one row of `faults`. */
 export interface Fault {
-  /** The close code: what goes to the peer, but for 1005 and 1006, which only CLOSED tells. Absent for HTTP faults. */
+  /**
+   * The close code: what goes to the peer, but for 1005 and 1006, which only CLOSED tells. Absent
+   * for HTTP faults.
+   */
   readonly closeCode?: number
   /** The HTTP status that goes to the peer. Absent for faults after the handshake. */
   readonly status?: number

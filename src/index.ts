@@ -76,6 +76,7 @@ export type { RequestHead } from './wire/request-head.js'
 export {
   batch,
   BINARY,
+  CLOSE,
   CONTINUATION,
   NO_FIN,
   PING,

@@ -115,7 +115,7 @@ export class ServiceLoop {
     return serviced
   }
 
-  /** Where the pollfds that follow `at` cease to be the same context's. A function gets one at a time. */
+  /** Where the pollfds from `at` on cease to be one context's. A function gets one at a time. */
   #endOfRun(at: number, count: number, owner: unknown): number {
     let next = at + 1
     if (typeof owner !== 'object' || owner === null) return next
@@ -127,7 +127,8 @@ export class ServiceLoop {
     if (typeof owner === 'function') {
       ;(owner as PollfdHandler)(this.#pollfds[at]!)
     } else if (owner === undefined) {
-      const message = `fd ${this.#pollfds[at]!.fd} is ready and has no owner: give poller.add() a function`
+      const { fd } = this.#pollfds[at]!
+      const message = `fd ${fd} is ready and has no owner: give poller.add() a function`
       throw new UsageError('ERR_EXTPOLL_NO_OWNER', message)
     } else {
       serviceFds(owner as Context, this.#pollfds, at, next)

@@ -2,15 +2,18 @@
 import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
 import { type Connection, type Core } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
-import { failConnection } from '../connection/ending.js'
+import { beginClose, failConnection } from '../connection/ending.js'
 import { transmitFrame, transmitText } from '../connection/transmit-frame.js'
 import { UsageError } from '../errors.js'
+import { type ContextState } from '../context/context-state.js'
 import { type Context, type Wsi } from '../protocol/protocol-types.js'
+import { parseClosePayload } from '../wire/close-code.js'
 import { frameHeaderBytes } from '../wire/frame-writer.js'
 import {
   CONTROL_BIT,
   FIN_BIT,
   MAX_CONTROL_PAYLOAD_BYTES,
+  OPCODE_CLOSE,
   OPCODE_BINARY,
   OPCODE_CONTINUATION,
   OPCODE_PING,
@@ -28,6 +31,11 @@ export const CONTINUATION = OPCODE_CONTINUATION
 export const PING = OPCODE_PING
 /** An unasked-for pong; pings are answered by the library. */
 export const PONG = OPCODE_PONG
+/**
+ * The closing handshake, as bytes: `data` is a close frame's payload, empty or a code of two bytes
+ * and a reason in UTF-8. `close()` says the same in words.
+ */
+export const CLOSE = OPCODE_CLOSE
 /** Or-ed to TEXT, BINARY or CONTINUATION: more fragments follow. */
 export const NO_FIN = 0x80
 
@@ -65,6 +73,7 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
       'write takes a string or a Uint8Array, a Buffer for instance',
     )
   if (connection.state !== State.OPEN) return 'closed'
+  if (kind === CLOSE) return writeClose(core, connection, Buffer.from(data))
   const firstByte = checkKind(connection, kind)
   let result: WriteResult = 'closed'
   enter(core, 'write', connection.fd)
@@ -74,6 +83,23 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
     leave(core, 'write', result)
   }
   return result
+}
+
+function writeClose(core: ContextState, connection: Connection, payload: Buffer): WriteResult {
+  const { code, reason, fault } = parseClosePayload(payload)
+  if (fault !== null || payload.length > MAX_CONTROL_PAYLOAD_BYTES)
+    throw new UsageError(
+      'ERR_EXTPOLL_WRITE_DATA',
+      'a close frame carries nothing, or a code that may be sent and at most 123 bytes of UTF-8',
+    )
+  enter(core, 'write', connection.fd)
+  try {
+    const cause = 'CLOSED_BY_APPLICATION'
+    beginClose(core, connection, { code, reason, initiator: 'application', cause })
+  } finally {
+    leave(core, 'write', 'ok')
+  }
+  return 'ok'
 }
 
 /** Turns a kind into a frame's first byte, and keeps the order of fragments (RFC 6455 5.4). */
@@ -89,7 +115,7 @@ function checkKind(connection: Connection, kind: number): number {
     throw new UsageError(
       'ERR_EXTPOLL_WRITE_KIND',
 
-      'kind must be TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN or ' +
+      'kind must be TEXT, BINARY, CONTINUATION, PING, PONG or CLOSE, or-ed with NO_FIN or ' +
         'not; to close, use close()',
     )
   if ((opcode & CONTROL_BIT) !== 0) {

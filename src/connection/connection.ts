@@ -131,7 +131,7 @@ export class Connection extends TimedEntry {
   sendsFragments = false
   /** callbackOnWritable was asked. */
   wantsWritable = false
-  /** Pongs in the queue. */
+  /** Pongs that have not left yet, as far as is known. */
   pendingPongs = 0
   /** TLS: the next send waits for readability, the next recv for writability. */
   sendWaitsReadable = false

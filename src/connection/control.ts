@@ -5,6 +5,7 @@ import { OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG } from '../wire/opcode.js'
 import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
 import { answerClose, failConnection } from './ending.js'
+import { flushCork } from './transmit.js'
 import { transmitControl } from './transmit-frame.js'
 
 /** @param payload unmasked, in the receive buffer; dead after this call */
@@ -44,7 +45,14 @@ export function receiveControl(
  */
 function receivePing(core: Core, connection: Connection, payload: Buffer): void {
   if (connection.state !== State.OPEN) return
-  if (connection.queue !== null && ++connection.pendingPongs > core.limits.maxPendingPongs)
-    failConnection(core, connection, 'TOO_MANY_PINGS')
-  else transmitControl(core, connection, OPCODE_PONG, payload)
+  if (connection.pendingPongs >= core.limits.maxPendingPongs) {
+    // Only what the transport does not take counts against the peer.
+    flushCork(core, connection)
+    if (connection.queue !== null) {
+      failConnection(core, connection, 'TOO_MANY_PINGS')
+      return
+    }
+  }
+  connection.pendingPongs++
+  transmitControl(core, connection, OPCODE_PONG, payload)
 }

@@ -260,7 +260,8 @@ export function resolveLimits(options: Readonly<Partial<Record<string, unknown>>
     if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
       throw new UsageError(
         'ERR_EXTPOLL_LIMIT',
-        `${name} must be a whole number from ${min} to ${max}, not ${typeof value === 'number' ? value : typeof value}`,
+        `${name} must be a whole number from ${min} to ${max}, not ` +
+          (typeof value === 'number' ? String(value) : typeof value),
       )
     limits[name] = value
   }

@@ -50,6 +50,7 @@ export function flushCork(core: Core, connection: Connection): void {
       connection,
       connection.io.send(connection.fd, core.arena, corkStart, length),
     )
+    if (taken === corkEnd - corkStart) connection.pendingPongs = 0
     if (taken === corkEnd - corkStart || taken < 0) return
   }
   enqueue(core, connection, core.arena.bytes, corkStart + taken, corkEnd)

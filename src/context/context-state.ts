@@ -119,7 +119,7 @@ export class ContextState implements Core {
     this.limits = limits
     this.allowsOrigin = allowsOrigin
     this.refusesUnknownProtocols = options.unknownProtocol !== 'accept'
-    this.protocols = makeProtocols(options.protocols, this.handle)
+    this.protocols = makeProtocols(options.protocols, this.handle, limits)
     this.#onError = options.onError
     this.announcer = new Announcer(this, host.pollSet, options.on)
     this.table = new InterestTable(this, (change) => {

@@ -28,7 +28,7 @@ export function createContext(options: ContextOptions): Context {
   checkOptions(options)
   const core = new ContextState(
     options,
-    resolveLimits({ ...options }),
+    Object.freeze(resolveLimits({ ...options })),
     originPolicy(options.allowedOrigins),
   )
   const { port, path, gid, uid } = options

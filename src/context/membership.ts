@@ -61,6 +61,8 @@ function countsPeers(core: ContextState): boolean {
  */
 export function peerKey(peer: SocketAddress): string {
   if (peer.family !== 'IPv6') return `${peer.family} ${peer.address}`
+  const mapped = /^::ffff:([0-9.]+)$/i.exec(peer.address)
+  if (mapped !== null) return `IPv4 ${mapped[1]!}`
   return `IPv6 ${network64(peer.address)}`
 }
 

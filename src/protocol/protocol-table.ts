@@ -26,6 +26,7 @@ export class ProtocolEntry implements Protocol {
   readonly name: string
   readonly owningContext: Context
   readonly protocolIndex: number
+  readonly limits: Readonly<Record<string, number>>
   readonly callback: UntypedCallback
   readonly createSession: ((wsi: Wsi) => unknown) | undefined
   readonly copies: boolean
@@ -33,7 +34,13 @@ export class ProtocolEntry implements Protocol {
   readonly closesWhenFull: boolean
   readonly #hears: ReadonlySet<number> | undefined
 
-  constructor(definition: AnyProtocolDefinition, owningContext: Context, protocolIndex: number) {
+  constructor(
+    definition: AnyProtocolDefinition,
+    owningContext: Context,
+    protocolIndex: number,
+    limits: Readonly<Record<string, number>>,
+  ) {
+    this.limits = limits
     this.name = definition.name
     this.owningContext = owningContext
     this.protocolIndex = protocolIndex
@@ -60,6 +67,7 @@ export class ProtocolEntry implements Protocol {
 export function makeProtocols(
   definitions: readonly AnyProtocolDefinition[],
   owner: Context,
+  limits: Readonly<Record<string, number>>,
 ): ProtocolEntry[] {
   if (!Array.isArray(definitions) || definitions.length === 0)
     throw new UsageError(
@@ -75,7 +83,7 @@ export function makeProtocols(
         `protocols[${index}]: a second protocol named ${JSON.stringify(definition.name)}`,
       )
     names.add(definition.name)
-    return new ProtocolEntry(definition, owner, index)
+    return new ProtocolEntry(definition, owner, index, limits)
   })
 }
 

@@ -43,6 +43,8 @@ export interface Wsi {
 export interface Protocol {
   readonly name: string
   readonly owningContext: Context
+  /** The limits in force, by name: `maxMessageBytes` and all others. */
+  readonly limits: Readonly<Record<string, number>>
   /** Its place in `createContext({ protocols })`, from 0. */
   readonly protocolIndex: number
 }

@@ -32,11 +32,12 @@ const PASSING: ReadonlySet<number> = new Set([
 
 /** The answer to those for whom there is no descriptor. */
 const FAREWELL = Buffer.from(
-  'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n',
+  'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n' +
+    'Retry-After: 1\r\nContent-Length: 0\r\n\r\n',
   'latin1',
 )
 
-/** @returns whether more connections may be waiting, if the listener is not paused when the call unwound */
+/** @returns whether more may be waiting, if the listener is not paused when the call unwound */
 export function serviceListener(core: ContextState, listener: Listener): boolean {
   while (core.budget.accepts > 0 && !listener.paused && core.listener === listener) {
     if (core.connectionCount >= core.limits.maxConnections) {

@@ -16,7 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   socket: [],
   poll: ['errors'],
   wire: ['errors'],
-  // What an application is given: requests, addresses, announcements, as the layers below have them.
+  // What an application is given, as the layers below have it: requests, addresses, changes.
   protocol: ['errors', 'socket', 'poll', 'wire'],
   host: ['socket', 'poll'],
   connection: belowConnection,

@@ -1,0 +1,45 @@
+/**
+ * `extpoll echo` as it was built, in a process of its own, and programs of others that talk to it.
+ */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { Program, projectRoot } from '../support/programs.js'
+
+const bin = join(projectRoot, 'dist/integrations/cli/extpoll.js')
+
+export interface EchoServer {
+  readonly program: Program
+  readonly url: string
+  readonly port: number
+}
+
+/** Starts it on a free port of 127.0.0.1, and waits until it accepts. */
+export async function startEcho(...args: string[]): Promise<EchoServer> {
+  const program = new Program(bin, ['echo', '--port', '0', ...args])
+  const line = await program.firstLine()
+  const [, url, port] = /^listening on (ws:\/\/.+:(\d+))$/.exec(line) ?? assert.fail(line)
+  return { program, url: url!, port: Number(port) }
+}
+
+/** SIGTERM: it says nothing on stderr and ends with 0. */
+export async function endEcho({ program }: EchoServer): Promise<void> {
+  const { status, signal } = await program.signal('SIGTERM')
+  assert.deepEqual([status, signal, program.stderr], [0, null, ''])
+}
+
+/** A client program ended well. */
+export async function assertDone(client: Program): Promise<void> {
+  const { status } = await client.ended
+  assert.equal(status, 0, `${client.stdout}\n${client.stderr}`)
+  assert.match(client.stdout, /^done$/m)
+}
+
+/** Why a program cannot be had here, as one line; undefined where it can. */
+export async function lacks(what: string, command: string, args: string[]): Promise<string | undefined> {
+  const probe = new Program(command, args)
+  const missing = await new Promise<boolean>((resolve) => {
+    probe.process.on('error', () => resolve(true))
+    void probe.ended.then(({ status }) => resolve(status !== 0))
+  })
+  return missing ? `there is no ${what} here` : undefined
+}

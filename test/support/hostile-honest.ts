@@ -1,0 +1,70 @@
+/**
+ * A hundred honest peers in a process of their own: each sends a message on its own beat, and
+ * times its echo.
+ *
+ * Arguments: port, peers. Says `open` once all are, and answers each line on stdin by one of JSON:
+ * the latencies since the last, as a Beat. A message is sent on its beat whether the last echo
+ * came or not, so that a server that stands still for a while is seen by all that was due.
+ */
+import { BINARY_FRAME, HostileSocket, maskedFrame } from './hostile-socket.js'
+
+export interface Beat {
+  readonly samples: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+  /** Messages that wait for their echo. */
+  readonly waiting: number
+  /** Peers whose connection ended: none should. */
+  readonly lost: number
+}
+
+const [port, count] = process.argv.slice(2).map(Number)
+const BEAT_MS = 20
+const GROUPS = 10
+const message = maskedFrame(BINARY_FRAME, Buffer.alloc(20, 0x68))
+
+const peers: { readonly client: HostileSocket; readonly sentMs: number[] }[] = []
+let latencies: number[] = []
+let lost = 0
+
+for (let index = 0; index < count!; index++) {
+  const client = await HostileSocket.open(port!)
+  const sentMs: number[] = []
+  client.onFrame = () => void latencies.push(performance.now() - sentMs.shift()!)
+  void client.ended.then(() => lost++)
+  peers.push({ client, sentMs })
+}
+console.log('open')
+
+let group = 0
+let dueMs = performance.now()
+function beat(): void {
+  for (const now = performance.now(); dueMs <= now; dueMs += BEAT_MS / GROUPS) {
+    for (let index = group; index < peers.length; index += GROUPS) {
+      const { client, sentMs } = peers[index]!
+      sentMs.push(performance.now())
+      client.socket.write(message)
+    }
+    group = (group + 1) % GROUPS
+  }
+}
+setInterval(beat, BEAT_MS / GROUPS)
+
+process.stdin.on('data', () => {
+  const now = performance.now()
+  const waiting = peers.flatMap(({ sentMs }) => sentMs)
+  const sorted = [...latencies, ...waiting.map((ms) => now - ms)].sort((a, b) => a - b)
+  latencies = []
+  const at = (part: number): number => sorted[Math.floor(part * (sorted.length - 1))] ?? 0
+  const report: Beat = {
+    samples: sorted.length,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    maxMs: at(1),
+    waiting: waiting.length,
+    lost,
+  }
+  console.log(JSON.stringify(report))
+})
+process.stdin.on('end', () => process.exit(0))

@@ -1,0 +1,117 @@
+/**
+ * The server that hostile peers meet: echo on the epoll host, and a report of how everybody ended.
+ *
+ * The first argument is JSON: options of createContext. The first line on stdout is the port; each
+ * line on stdin is answered by one of JSON, a Report, of who ended since the last. A message
+ * `give N` is answered by N bytes. Knows no attack.
+ */
+import { readSync, writeSync } from 'node:fs'
+import { epollHost, run } from '../../integrations/epoll.js'
+import { BINARY, createContext, defineProtocol, getListenAddress } from '../../src/index.js'
+import { getPeerAddresses, getSocketFd, isBinary, POLLIN, TEXT, write } from '../../src/index.js'
+import type { CloseInfo, ContextOptions, Host, Wsi } from '../../src/index.js'
+
+/** How one connection ended. */
+export interface Ended {
+  readonly port: number
+  readonly cause: string
+  readonly code: number
+  /** What the kernel had taken for it when it first took less than it was offered. */
+  readonly takenAtRefusal: number
+  /** From the last byte that the kernel took to the end. */
+  readonly stalledMs: number
+}
+
+export interface Report {
+  readonly ended: readonly Ended[]
+  readonly open: number
+}
+
+interface Session {
+  readonly fd: number
+  readonly port: number
+}
+
+/** What the kernel took of one descriptor's bytes. */
+interface Sent {
+  bytes: number
+  atRefusal: number
+  lastMs: number
+}
+
+const MAX_GIFT_BYTES = 2 ** 20
+const gift = Buffer.alloc(MAX_GIFT_BYTES, 0x67)
+const sent = new Map<number, Sent>()
+const ended: Ended[] = []
+let open = 0
+
+function note(fd: number, offered: number, result: number): number {
+  const row = sent.get(fd)
+  if (row === undefined) return result
+  if (result > 0) {
+    row.bytes += result
+    row.lastMs = performance.now()
+  }
+  if (result < offered && row.atRefusal === 0) row.atRefusal = row.bytes
+  return result
+}
+
+/** The same host, with a look at what its kernel takes. */
+function watched(host: ReturnType<typeof epollHost>): Host {
+  const { io } = host
+  return {
+    ...host,
+    io: {
+      ...io,
+      send: (fd, from, offset, length) => note(fd, length, io.send(fd, from, offset, length)),
+      sendv(fd, parts) {
+        let offered = 0
+        for (const part of parts) offered += part.length
+        return note(fd, offered, io.sendv(fd, parts))
+      },
+    },
+  }
+}
+
+function receive(wsi: Wsi, data: Buffer): void {
+  const asked = data.length < 20 ? /^give (\d+)$/.exec(data.toString('latin1')) : null
+  if (asked === null) write(wsi, data, isBinary(wsi) ? BINARY : TEXT)
+  else write(wsi, gift.subarray(0, Number(asked[1])), BINARY)
+}
+
+function tell(session: Session, info: CloseInfo): void {
+  const row = sent.get(session.fd)
+  const { cause, code } = info
+  const stalledMs = performance.now() - (row?.lastMs ?? 0)
+  ended.push({ port: session.port, cause, code, takenAtRefusal: row?.atRefusal ?? 0, stalledMs })
+  open--
+}
+
+const protocol = defineProtocol<Session>({
+  payload: 'view',
+  createSession(wsi) {
+    const fd = getSocketFd(wsi)
+    sent.set(fd, { bytes: 0, atRefusal: 0, lastMs: performance.now() })
+    return { fd, port: getPeerAddresses(ctx, fd).port }
+  },
+  handlers: {
+    ESTABLISHED: () => void open++,
+    RECEIVE: receive,
+    CLOSED: (_wsi, info, session) => tell(session, info),
+  },
+})
+
+const host = epollHost()
+const options = JSON.parse(process.argv[2] ?? '{}') as Partial<ContextOptions>
+const ctx = createContext({ port: 0, ...options, host: watched(host), protocols: [protocol] })
+writeSync(1, `${getListenAddress(ctx)!.port}\n`)
+
+/** Whoever started this went away: so does this. */
+function answer(): void {
+  if (readSync(0, Buffer.alloc(64)) === 0) process.exit(0)
+  const report: Report = { ended: ended.splice(0), open }
+  writeSync(1, `${JSON.stringify(report)}\n`)
+}
+
+host.poller.add(0, POLLIN, undefined, answer)
+run(ctx)

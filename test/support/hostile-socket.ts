@@ -1,0 +1,113 @@
+/**
+ * A raw TCP client for attacks and for honest peers: prebuilt bytes out, frames of a server in.
+ *
+ * Parses what a server sends as cheaply as can be, since a hundred of these share a thread; strict
+ * clients are in integrations/simulation. Shares no code with the library.
+ */
+import { connect, type Socket } from 'node:net'
+
+/** Its key is zero, so the payload stands in it as it is. */
+export function maskedFrame(firstByte: number, payload: Uint8Array): Buffer {
+  const size = payload.length
+  const length = size < 126 ? [0x80 | size] : [0x80 | 126, size >> 8, size & 0xff]
+  return Buffer.concat([Buffer.from([firstByte, ...length, 0, 0, 0, 0]), payload])
+}
+
+export const TEXT_FRAME = 0x81
+export const BINARY_FRAME = 0x82
+export const PING_FRAME = 0x89
+
+const UPGRADE = [
+  'GET / HTTP/1.1',
+  'Host: 127.0.0.1',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  '\r\n',
+].join('\r\n')
+
+const OPCODE_CLOSE = 8
+
+export class HostileSocket {
+  readonly socket: Socket
+  /** The client's end of the connection. */
+  port = 0
+  readonly connectedMs: Promise<number>
+  /** When the last byte came, or the connection ended. */
+  readonly ended: Promise<number>
+  /** Of the answer to the handshake, or to what was sent in place of one; 0 before. */
+  status = 0
+  answeredMs = 0
+  /** Of the server's close frame; 0 where none came. */
+  closeCode = 0
+  /** Whole frames received, by opcode. */
+  readonly frames = new Map<number, number>()
+  onFrame: (opcode: number) => void = () => {}
+  #rest = Buffer.alloc(0)
+  #inHead = true
+
+  constructor(port: number) {
+    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+    this.socket.on('error', () => {})
+    this.socket.on('data', (chunk) => this.#receive(chunk))
+    this.connectedMs = new Promise((resolve) => {
+      this.socket.once('connect', () => {
+        this.port = this.socket.localPort ?? 0
+        resolve(performance.now())
+      })
+    })
+    this.ended = new Promise((resolve) => {
+      this.socket.once('close', () => resolve(performance.now()))
+    })
+  }
+
+  /** Upgraded. @throws Error where the connection ended instead */
+  static async open(port: number): Promise<HostileSocket> {
+    const client = new HostileSocket(port)
+    client.socket.write(UPGRADE)
+    const answered = new Promise<void>((resolve) => (client.#answered = resolve))
+    await Promise.race([answered, client.ended])
+    if (client.status !== 101) throw new Error(`refused: ${client.status}`)
+    return client
+  }
+
+  #answered = (): void => {}
+
+  #receive(chunk: Buffer): void {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    if (this.#inHead && !this.#takeHead()) return
+    let at = 0
+    for (let next = this.#takeFrame(at); next > at; next = this.#takeFrame(at)) at = next
+    this.#rest = this.#rest.subarray(at)
+  }
+
+  #takeHead(): boolean {
+    const end = this.#rest.indexOf('\r\n\r\n')
+    if (end < 0) return false
+    this.status = Number(this.#rest.toString('latin1', 9, 12))
+    this.answeredMs = performance.now()
+    this.#rest = this.#rest.subarray(end + 4)
+    this.#inHead = false
+    this.#answered()
+    return true
+  }
+
+  /** @returns where the next frame begins; `at` where this one is not whole */
+  #takeFrame(at: number): number {
+    const bytes = this.#rest
+    if (this.status !== 101 || bytes.length < at + 2) return at
+    const short = bytes[at + 1]!
+    const head = short < 126 ? 2 : short === 126 ? 4 : 10
+    if (bytes.length < at + head) return at
+    const size =
+      head === 2 ? short : head === 4 ? bytes.readUInt16BE(at + 2) : bytes.readUInt32BE(at + 6)
+    const next = at + head + size
+    if (bytes.length < next) return at
+    const opcode = bytes[at]! & 0x0f
+    this.frames.set(opcode, (this.frames.get(opcode) ?? 0) + 1)
+    if (opcode === OPCODE_CLOSE && size >= 2) this.closeCode = bytes.readUInt16BE(at + head)
+    this.onFrame(opcode)
+    return next
+  }
+}
