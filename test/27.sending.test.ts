@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import {
   batch,
   BINARY,
+  CLOSE,
   CONTINUATION,
   Errno,
   getBufferedBytes,
@@ -190,7 +191,7 @@ describe('27 sending', () => {
 
     it('kinds and data that cannot be sent are UsageErrors', () => {
       const { wsi, peer } = openScene()
-      for (const kind of [3, 7, 8, 11, 15, 16, 0x40, PING | NO_FIN, PONG | NO_FIN, -1])
+      for (const kind of [3, 7, 11, 15, 16, 0x40, 1.5, NaN, PING | NO_FIN, PONG | NO_FIN, -1])
         assert.throws(
           () => write(wsi, 'x', kind),
           { code: 'ERR_EXTPOLL_WRITE_KIND' },
@@ -198,7 +199,19 @@ describe('27 sending', () => {
         )
       assert.throws(() => write(wsi, filled(126), PING), { code: 'ERR_EXTPOLL_WRITE_DATA' })
       assert.throws(() => write(wsi, 5 as never, TEXT), { code: 'ERR_EXTPOLL_WRITE_DATA' })
+      for (const payload of ['x', Buffer.from([3, 237]), Buffer.from([3, 232, 255])])
+        assert.throws(() => write(wsi, payload, CLOSE), { code: 'ERR_EXTPOLL_WRITE_DATA' })
       assert.equal(peer.take().length, 0)
+    })
+
+    it('CLOSE begins the closing handshake with the payload given', () => {
+      const { h, wsi, peer, log } = openScene()
+      assert.equal(write(wsi, Buffer.from([3, 233, 98, 121, 101]), CLOSE), 'ok')
+      assert.equal(write(wsi, 'x', TEXT), 'closed')
+      assert.deepEqual(peer.take(), server.frame(8, Buffer.from([3, 233, 98, 121, 101])))
+      peer.send(client.close(1001))
+      h.run()
+      assert.deepEqual(log, ['closed 1001 CLOSED_BY_APPLICATION'])
     })
 
     it('a full queue in mid-message leaves the sequence as it was', () => {

@@ -7,18 +7,17 @@
 import { Utf8Validator } from '../wire/utf8-validator.js'
 
 const FIRST_BYTES = 4_096
+const NOTHING = Buffer.alloc(0)
 
 export class MessageAssembly {
   /** Payload bytes so far. */
   length = 0
   /** Set for text. */
   readonly utf8: Utf8Validator | null
-  #buffer: Buffer
+  #buffer: Buffer = NOTHING
 
-  /** @param knownBytes what is known of the message's length; a hint */
-  constructor(text: boolean, knownBytes: number) {
+  constructor(text: boolean) {
     this.utf8 = text ? new Utf8Validator() : null
-    this.#buffer = Buffer.allocUnsafeSlow(Math.min(knownBytes, FIRST_BYTES))
   }
 
   /** Bytes of memory behind it. */
@@ -40,7 +39,8 @@ export class MessageAssembly {
   }
 
   #grow(needed: number, knownBytes: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(knownBytes, needed * 2)))
+    const wished = Math.min(knownBytes, Math.max(FIRST_BYTES, needed * 2))
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, wished))
     this.#buffer.copy(grown, 0, 0, this.length)
     this.#buffer = grown
   }

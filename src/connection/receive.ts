@@ -86,9 +86,7 @@ function beginFrame(core: Core, connection: Connection, header: FrameHeader): vo
   if (header.opcode !== OPCODE_CONTINUATION) {
     connection.messageOpcode = header.opcode
     connection.fragments = 0
-    const known = connection.protocol!.streams ? 0 : header.payloadBytes
-    connection.assembly = new MessageAssembly(header.opcode === OPCODE_TEXT, known)
-    core.bufferedBytes += connection.assembly.capacityBytes
+    connection.assembly = new MessageAssembly(header.opcode === OPCODE_TEXT)
   }
   connection.fragments++
   connection.frameFin = header.fin

@@ -2,6 +2,7 @@
  * `extpoll echo` as it was built, in a process of its own, and programs of others that talk to it.
  */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { Program, projectRoot } from '../support/programs.js'
 
@@ -34,12 +35,15 @@ export async function assertDone(client: Program): Promise<void> {
   assert.match(client.stdout, /^done$/m)
 }
 
-/** Why a program cannot be had here, as one line; undefined where it can. */
-export async function lacks(what: string, command: string, args: string[]): Promise<string | undefined> {
-  const probe = new Program(command, args)
-  const missing = await new Promise<boolean>((resolve) => {
-    probe.process.on('error', () => resolve(true))
-    void probe.ended.then(({ status }) => resolve(status !== 0))
+/**
+ * First in a chapter that needs a program of others: where it cannot run, one line says so.
+ * @param package Debian's name for it
+ */
+export function needsProgram(command: string, args: readonly string[], debian: string): void {
+  before(function () {
+    const { status, error } = spawnSync(command, args, { timeout: 20_000 })
+    if (error === undefined && status !== null) return
+    console.log(`    left out: ${command} is not here; Debian has it in ${debian}`)
+    this.skip()
   })
-  return missing ? `there is no ${what} here` : undefined
 }

@@ -1,18 +1,17 @@
 /**
- * Attackers of one family in a process of their own, which asks for less of the machine than the
- * server and the honest peers do.
+ * Attackers of one family in a process of their own.
  *
- * Arguments: family, port, attackers. Ends when each of them is gone; its one line is JSON, an
- * Attack for each connection made. Knows no limit but those it is told to stay below.
+ * Arguments: family, place, attackers, the limit they are after. Says `ready`, and begins with the
+ * first line on stdin. Ends when each of them is gone; its last line is JSON, an Attack for each
+ * connection made.
  */
-import { setPriority } from 'node:os'
+import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { HostileSocket, maskedFrame, PING_FRAME, TEXT_FRAME } from './hostile-socket.js'
 
 /** What one attacker saw. */
 export interface Attack {
-  readonly port: number
-  /** Of an answer to no WebSocket handshake. */
+  readonly name: string
   readonly status: number
   readonly closeCode: number
   /** From the connection to the answer, and from there to the end. */
@@ -23,13 +22,14 @@ export interface Attack {
   readonly livedToLimit: boolean
 }
 
-const [family, portText, countText, limitText] = process.argv.slice(2)
-const port = Number(portText)
-const count = Number(countText)
+const [family, place = '', count, limitText] = process.argv.slice(2)
 const limit = Number(limitText)
+/** Those whose attacks end at once come again for so long. */
+const SIEGE_MS = 2000
 const attacks: Attack[] = []
 
 async function record(
+  name: string,
   client: HostileSocket,
   connectedMs: number,
   livedToLimit: boolean,
@@ -37,7 +37,7 @@ async function record(
   const endedMs = await client.ended
   const answeredMs = client.answeredMs === 0 ? endedMs : client.answeredMs
   attacks.push({
-    port: client.port,
+    name,
     status: client.status,
     closeCode: client.closeCode,
     answeredMs: answeredMs - connectedMs,
@@ -50,45 +50,52 @@ async function record(
 /** A byte now and then, for as long as it is let; the answer is not obeyed. */
 async function slowHandshake(index: number): Promise<void> {
   await pause(index / 4)
-  const client = new HostileSocket(port)
+  const client = new HostileSocket(place)
   const connectedMs = await client.connectedMs
   const bytes = 'GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: '
   let at = 0
   const drip = setInterval(() => client.socket.write(bytes[at++] ?? 'x'), 250)
-  await record(client, connectedMs, true)
+  await record(`${index}`, client, connectedMs, true)
   clearInterval(drip)
 }
 
-const QUIET_MS = 600
+const QUIET_MS = 300
 
 /** Pings as fast as they are taken, and reads nothing before the server takes no more. */
-async function pingFlood(): Promise<void> {
-  const client = await HostileSocket.open(port)
-  const { socket } = client
-  socket.pause()
-  const connectedMs = performance.now()
-  const chunk = Buffer.concat(
-    Array.from({ length: 200 }, () => maskedFrame(PING_FRAME, Buffer.alloc(125, 0x70))),
-  )
-  let drainedMs = performance.now()
-  socket.on('drain', () => (drainedMs = performance.now()))
-  while (performance.now() - drainedMs < QUIET_MS && !socket.destroyed) {
-    if (socket.write(chunk)) drainedMs = performance.now()
-    await pause(socket.writableNeedDrain ? 10 : 0)
+async function pingFlood(index: number): Promise<void> {
+  const endMs = performance.now() + SIEGE_MS
+  const ping = maskedFrame(PING_FRAME, Buffer.alloc(125, 0x70))
+  const chunk = Buffer.concat(Array.from({ length: 200 }, () => ping))
+  for (let turn = 0; performance.now() < endMs; turn++) {
+    const name = `${index}.${turn}`
+    const client = await HostileSocket.open(place, name)
+    const { socket } = client
+    socket.pause()
+    const connectedMs = performance.now()
+    let takenMs = connectedMs
+    while (performance.now() - takenMs < QUIET_MS && !socket.destroyed) {
+      if (!socket.writableNeedDrain) {
+        socket.write(chunk)
+        takenMs = performance.now()
+      }
+      await pause(socket.writableNeedDrain ? 10 : 0)
+    }
+    socket.resume()
+    socket.once('end', () => socket.destroy())
+    await record(name, client, connectedMs, true)
   }
-  socket.resume()
-  await record(client, connectedMs, true)
 }
 
 /** A message of tiny fragments that never ends: up to the limit, then a tenth more; and again. */
-async function fragmentFlood(): Promise<void> {
-  const until = performance.now() + 2000
+async function fragmentFlood(index: number): Promise<void> {
+  const endMs = performance.now() + SIEGE_MS
   const first = maskedFrame(0x01, Buffer.from('a'))
   const next = maskedFrame(0x00, Buffer.from('b'))
   const upTo = Buffer.concat([first, ...Array.from({ length: limit - 1 }, () => next)])
   const beyond = Buffer.concat(Array.from({ length: Math.ceil(limit / 10) }, () => next))
-  while (performance.now() < until) {
-    const client = await HostileSocket.open(port)
+  for (let turn = 0; performance.now() < endMs; turn++) {
+    const name = `${index}.${turn}`
+    const client = await HostileSocket.open(place, name)
     const connectedMs = performance.now()
     const ponged = new Promise<void>((resolve) => (client.onFrame = () => resolve()))
     client.socket.write(upTo)
@@ -97,20 +104,20 @@ async function fragmentFlood(): Promise<void> {
     const lived = client.closeCode === 0 && !client.socket.destroyed
     client.socket.write(beyond)
     client.socket.once('end', () => client.socket.end())
-    await record(client, connectedMs, lived)
+    await record(name, client, connectedMs, lived)
   }
 }
 
 /** Asks again and again, and never reads. */
-async function neverReads(): Promise<void> {
-  const client = await HostileSocket.open(port)
+async function neverReads(index: number): Promise<void> {
+  const client = await HostileSocket.open(place, `${index}`)
   const connectedMs = performance.now()
   client.socket.pause()
   const ask = maskedFrame(TEXT_FRAME, Buffer.from('give 65536'))
   const asking = setInterval(() => {
     if (!client.socket.writableNeedDrain) client.socket.write(ask)
   }, 10)
-  await record(client, connectedMs, true)
+  await record(`${index}`, client, connectedMs, true)
   clearInterval(asking)
 }
 
@@ -121,6 +128,9 @@ const families: Readonly<Record<string, (index: number) => Promise<void>>> = {
   'never read': neverReads,
 }
 
-setPriority(10)
-await Promise.all(Array.from({ length: count }, (_, index) => families[family!]!(index)))
+console.log('ready')
+await once(process.stdin, 'data')
+const attackers = Array.from({ length: Number(count) }, (_, index) => families[family!]!(index))
+await Promise.all(attackers)
 console.log(JSON.stringify(attacks))
+process.exit(0)

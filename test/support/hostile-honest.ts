@@ -2,7 +2,7 @@
  * A hundred honest peers in a process of their own: each sends a message on its own beat, and
  * times its echo.
  *
- * Arguments: port, peers. Says `open` once all are, and answers each line on stdin by one of JSON:
+ * Arguments: place, peers. Says `open` once all are, and answers each line on stdin by one of JSON:
  * the latencies since the last, as a Beat. A message is sent on its beat whether the last echo
  * came or not, so that a server that stands still for a while is seen by all that was due.
  */
@@ -19,7 +19,7 @@ export interface Beat {
   readonly lost: number
 }
 
-const [port, count] = process.argv.slice(2).map(Number)
+const [place, count] = process.argv.slice(2)
 const BEAT_MS = 20
 const GROUPS = 10
 const message = maskedFrame(BINARY_FRAME, Buffer.alloc(20, 0x68))
@@ -28,8 +28,8 @@ const peers: { readonly client: HostileSocket; readonly sentMs: number[] }[] = [
 let latencies: number[] = []
 let lost = 0
 
-for (let index = 0; index < count!; index++) {
-  const client = await HostileSocket.open(port!)
+for (let index = 0; index < Number(count); index++) {
+  const client = await HostileSocket.open(place!, 'honest')
   const sentMs: number[] = []
   client.onFrame = () => void latencies.push(performance.now() - sentMs.shift()!)
   void client.ended.then(() => lost++)

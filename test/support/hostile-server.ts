@@ -1,19 +1,20 @@
 /**
  * The server that hostile peers meet: echo on the epoll host, and a report of how everybody ended.
  *
- * The first argument is JSON: options of createContext. The first line on stdout is the port; each
- * line on stdin is answered by one of JSON, a Report, of who ended since the last. A message
+ * The first argument is JSON: options of createContext. The first line on stdout tells that it
+ * listens, and its port; each line on stdin is answered by one of JSON, a Report, of who ended since the last. A message
  * `give N` is answered by N bytes. Knows no attack.
  */
 import { readSync, writeSync } from 'node:fs'
 import { epollHost, run } from '../../integrations/epoll.js'
 import { BINARY, createContext, defineProtocol, getListenAddress } from '../../src/index.js'
-import { getPeerAddresses, getSocketFd, isBinary, POLLIN, TEXT, write } from '../../src/index.js'
+import { getSocketFd, isBinary, POLLIN, TEXT, write } from '../../src/index.js'
 import type { CloseInfo, ContextOptions, Host, Wsi } from '../../src/index.js'
 
 /** How one connection ended. */
 export interface Ended {
-  readonly port: number
+  /** The target of its request, without the slash; '' where none came. */
+  readonly name: string
   readonly cause: string
   readonly code: number
   /** What the kernel had taken for it when it first took less than it was offered. */
@@ -29,7 +30,7 @@ export interface Report {
 
 interface Session {
   readonly fd: number
-  readonly port: number
+  name: string
 }
 
 /** What the kernel took of one descriptor's bytes. */
@@ -79,12 +80,15 @@ function receive(wsi: Wsi, data: Buffer): void {
   else write(wsi, gift.subarray(0, Number(asked[1])), BINARY)
 }
 
-function tell(session: Session, info: CloseInfo): void {
-  const row = sent.get(session.fd)
-  const { cause, code } = info
-  const stalledMs = performance.now() - (row?.lastMs ?? 0)
-  ended.push({ port: session.port, cause, code, takenAtRefusal: row?.atRefusal ?? 0, stalledMs })
-  open--
+function tell(session: Session | undefined, { cause, code }: CloseInfo): void {
+  const row = session === undefined ? undefined : sent.get(session.fd)
+  ended.push({
+    name: session?.name ?? '',
+    cause,
+    code,
+    takenAtRefusal: row?.atRefusal ?? 0,
+    stalledMs: performance.now() - (row?.lastMs ?? 0),
+  })
 }
 
 const protocol = defineProtocol<Session>({
@@ -92,18 +96,26 @@ const protocol = defineProtocol<Session>({
   createSession(wsi) {
     const fd = getSocketFd(wsi)
     sent.set(fd, { bytes: 0, atRefusal: 0, lastMs: performance.now() })
-    return { fd, port: getPeerAddresses(ctx, fd).port }
+    return { fd, name: '' }
   },
   handlers: {
-    ESTABLISHED: () => void open++,
+    ESTABLISHED(_wsi, { target }, session) {
+      session.name = target.slice(1)
+      open++
+    },
     RECEIVE: receive,
-    CLOSED: (_wsi, info, session) => tell(session, info),
+    CLOSED(_wsi, info, session) {
+      open--
+      tell(session, info)
+    },
+    HTTP_CLOSED: (_wsi, info, session: Session | undefined) => tell(session, info),
   },
 })
 
 const host = epollHost()
 const options = JSON.parse(process.argv[2] ?? '{}') as Partial<ContextOptions>
-const ctx = createContext({ port: 0, ...options, host: watched(host), protocols: [protocol] })
+const where = options.path === undefined ? { port: 0 } : {}
+const ctx = createContext({ ...where, ...options, host: watched(host), protocols: [protocol] })
 writeSync(1, `${getListenAddress(ctx)!.port}\n`)
 
 /** Whoever started this went away: so does this. */

@@ -17,8 +17,15 @@ export const TEXT_FRAME = 0x81
 export const BINARY_FRAME = 0x82
 export const PING_FRAME = 0x89
 
-const UPGRADE = [
-  'GET / HTTP/1.1',
+/** A port of 127.0.0.1, or a Unix socket's path. */
+export type Place = string
+
+function whereIs(place: Place): { readonly path: string } | { port: number; host: string } {
+  return place.startsWith('/') ? { path: place } : { port: Number(place), host: '127.0.0.1' }
+}
+
+const UPGRADE_FIELDS = [
+  'HTTP/1.1',
   'Host: 127.0.0.1',
   'Connection: Upgrade',
   'Upgrade: websocket',
@@ -31,8 +38,6 @@ const OPCODE_CLOSE = 8
 
 export class HostileSocket {
   readonly socket: Socket
-  /** The client's end of the connection. */
-  port = 0
   readonly connectedMs: Promise<number>
   /** When the last byte came, or the connection ended. */
   readonly ended: Promise<number>
@@ -47,25 +52,22 @@ export class HostileSocket {
   #rest = Buffer.alloc(0)
   #inHead = true
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+  constructor(place: Place) {
+    this.socket = connect({ ...whereIs(place), allowHalfOpen: true, noDelay: true })
     this.socket.on('error', () => {})
     this.socket.on('data', (chunk) => this.#receive(chunk))
     this.connectedMs = new Promise((resolve) => {
-      this.socket.once('connect', () => {
-        this.port = this.socket.localPort ?? 0
-        resolve(performance.now())
-      })
+      this.socket.once('connect', () => resolve(performance.now()))
     })
     this.ended = new Promise((resolve) => {
       this.socket.once('close', () => resolve(performance.now()))
     })
   }
 
-  /** Upgraded. @throws Error where the connection ended instead */
-  static async open(port: number): Promise<HostileSocket> {
-    const client = new HostileSocket(port)
-    client.socket.write(UPGRADE)
+  /** Upgraded, with its name in the request. @throws Error where the connection ended instead */
+  static async open(place: Place, name: string): Promise<HostileSocket> {
+    const client = new HostileSocket(place)
+    client.socket.write(`GET /${name} ${UPGRADE_FIELDS}`)
     const answered = new Promise<void>((resolve) => (client.#answered = resolve))
     await Promise.race([answered, client.ended])
     if (client.status !== 101) throw new Error(`refused: ${client.status}`)

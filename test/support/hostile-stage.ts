@@ -11,6 +11,7 @@ import type { ContextOptions } from '../../src/index.js'
 import type { Attack } from './hostile-attackers.js'
 import type { Beat } from './hostile-honest.js'
 import type { Ended, Report } from './hostile-server.js'
+import type { Place } from './hostile-socket.js'
 import { Program } from './programs.js'
 
 type Limits = Partial<Omit<ContextOptions, 'host' | 'protocols' | 'on'>>
@@ -68,9 +69,10 @@ export class Talker extends Program {
 export async function startServer(
   limits: Limits,
   shell?: string,
-): Promise<{ server: Talker; port: number }> {
+): Promise<{ server: Talker; place: Place }> {
   const server = new Talker('./hostile-server.ts', [JSON.stringify(limits)], shell)
-  return { server, port: Number(await server.line()) }
+  const port = await server.line()
+  return { server, place: limits.path ?? port }
 }
 
 export interface Siege {
@@ -78,7 +80,7 @@ export interface Siege {
   readonly besieged: Beat
   readonly growthBytes: number
   readonly attacks: readonly Attack[]
-  /** What the server told of those connections that were attackers', by their port. */
+  /** What the server told of those that ended. */
   readonly ended: readonly Ended[]
 }
 
@@ -93,8 +95,11 @@ export async function besiege(
   attackers: number,
   limit = 0,
 ): Promise<Siege> {
-  const { server, port } = await startServer(limits)
-  const honest = new Talker('./hostile-honest.ts', [port, HONEST_PEERS])
+  const { server, place } = await startServer(limits)
+  const honest = new Talker('./hostile-honest.ts', [place, HONEST_PEERS])
+  // They ask for less of the machine than the server and the honest peers do.
+  const horde = new Talker('./hostile-attackers.ts', [family, place, attackers, limit], 'renice -n 19 $$ >/dev/null')
+  await horde.line()
   await honest.line()
   await pause(WARM_UP_MS)
   await honest.ask()
@@ -103,7 +108,7 @@ export async function besiege(
   const rssBytes = server.rssBytes
   let peakBytes = rssBytes
   const look = setInterval(() => (peakBytes = Math.max(peakBytes, server.rssBytes)), 20)
-  const horde = new Talker('./hostile-attackers.ts', [family, port, attackers, limit])
+  horde.process.stdin!.write('now\n')
   const attacks = JSON.parse(await horde.line()) as Attack[]
   const besieged = await honest.ask<Beat>()
   clearInterval(look)
