@@ -50,7 +50,7 @@ export function consumeFrames(core: Core, connection: Connection, at: number, en
       connection.messageOpcode = header.opcode
       deliverWhole(core, connection, start, stop)
     } else {
-      beginFrame(core, connection, header)
+      beginFrame(connection, header)
       at = takePayload(core, connection, start, end)
     }
   }
@@ -82,7 +82,7 @@ function unmaskReceived(core: Core, start: number, stop: number, key: number): v
   else unmask(rx.bytes, core.rxWords, start, stop, key)
 }
 
-function beginFrame(core: Core, connection: Connection, header: FrameHeader): void {
+function beginFrame(connection: Connection, header: FrameHeader): void {
   if (header.opcode !== OPCODE_CONTINUATION) {
     connection.messageOpcode = header.opcode
     connection.fragments = 0

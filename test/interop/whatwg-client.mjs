@@ -111,7 +111,7 @@ export async function refused(url) {
     socket.onerror = resolve
     socket.onopen = () => reject(new Error('it opened'))
   })
-  must(socket.readyState >= WebSocket.CLOSING, `its state is ${socket.readyState}`)
+  must(socket.readyState !== WebSocket.OPEN, 'it opened')
 }
 
 /** Waits for the server to go away. @param opened called once the connection is open */

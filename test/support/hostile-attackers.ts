@@ -59,7 +59,7 @@ async function slowHandshake(index: number): Promise<void> {
   clearInterval(drip)
 }
 
-const QUIET_MS = 300
+const QUIET_MS = 1000
 
 /** Pings as fast as they are taken, and reads nothing before the server takes no more. */
 async function pingFlood(index: number): Promise<void> {
