@@ -36,9 +36,6 @@ static int epoll_set(PollerSlot* poller, int op, int fd, uint32_t gen, uint32_t 
   return epoll_ctl(poller->epoll_fd, op, fd, &event) == 0 ? 0 : -errno;
 }
 
-// poll(2) leaves out an entry whose fd is negative. ~fd works for 0 too.
-static int poll_fd_for(int fd, uint32_t events) { return (events & kMask) != 0 ? fd : ~fd; }
-
 static int position_of(const PollerSlot* poller, int fd) {
   return static_cast<size_t>(fd) < poller->position.size() ? poller->position[fd] : -1;
 }
@@ -52,7 +49,7 @@ static int poll_set(PollerSlot* poller, int fd, uint32_t gen, uint32_t events) {
     poller->pollfds.push_back({});
     poller->gens.push_back(0);
   }
-  poller->pollfds[at] = {poll_fd_for(fd, events), static_cast<short>(events & kMask), 0};
+  poller->pollfds[at] = {fd, static_cast<short>(events & kMask), 0};
   poller->gens[at] = gen;
   return 0;
 }
@@ -243,8 +240,9 @@ static int wait_poll(PollerSlot* poller, int32_t* triples, int timeout_ms) {
       triples[2] = entry.revents;
       triples += 3;
       ++count;
-      // Closed without being removed: said once, as epoll says it never. Not again and again.
-      if (entry.revents == POLLNVAL) entry.fd = ~entry.fd;
+      // At mask 0, and where it was closed without being removed: said once, not again and again.
+      // poll(2) leaves out an entry whose fd is negative; ~fd works for 0 too.
+      if (entry.events == 0 || entry.revents == POLLNVAL) entry.fd = ~entry.fd;
     }
     at = at + 1 == size ? 0 : at + 1;
   }

@@ -24,9 +24,13 @@ export interface Attack {
 
 const [family, place = '', count, limitText] = process.argv.slice(2)
 const limit = Number(limitText)
+/** They come one by one, so that it is the attacks that cost, and not two hundred handshakes. */
+const GATHER_MS = 1000
 /** Those whose attacks end at once come again for so long. */
-const SIEGE_MS = 2000
+const SIEGE_MS = 2500
 const attacks: Attack[] = []
+let beganMs = 0
+const endMs = (): number => beganMs + SIEGE_MS
 
 async function record(
   name: string,
@@ -49,7 +53,6 @@ async function record(
 
 /** A byte now and then, for as long as it is let; the answer is not obeyed. */
 async function slowHandshake(index: number): Promise<void> {
-  await pause(index / 4)
   const client = new HostileSocket(place)
   const connectedMs = await client.connectedMs
   const bytes = 'GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: '
@@ -63,10 +66,9 @@ const QUIET_MS = 1000
 
 /** Pings as fast as they are taken, and reads nothing before the server takes no more. */
 async function pingFlood(index: number): Promise<void> {
-  const endMs = performance.now() + SIEGE_MS
   const ping = maskedFrame(PING_FRAME, Buffer.alloc(125, 0x70))
   const chunk = Buffer.concat(Array.from({ length: 200 }, () => ping))
-  for (let turn = 0; performance.now() < endMs; turn++) {
+  for (let turn = 0; performance.now() < endMs(); turn++) {
     const name = `${index}.${turn}`
     const client = await HostileSocket.open(place, name)
     const { socket } = client
@@ -88,12 +90,11 @@ async function pingFlood(index: number): Promise<void> {
 
 /** A message of tiny fragments that never ends: up to the limit, then a tenth more; and again. */
 async function fragmentFlood(index: number): Promise<void> {
-  const endMs = performance.now() + SIEGE_MS
   const first = maskedFrame(0x01, Buffer.from('a'))
   const next = maskedFrame(0x00, Buffer.from('b'))
   const upTo = Buffer.concat([first, ...Array.from({ length: limit - 1 }, () => next)])
   const beyond = Buffer.concat(Array.from({ length: Math.ceil(limit / 10) }, () => next))
-  for (let turn = 0; performance.now() < endMs; turn++) {
+  for (let turn = 0; performance.now() < endMs(); turn++) {
     const name = `${index}.${turn}`
     const client = await HostileSocket.open(place, name)
     const connectedMs = performance.now()
@@ -130,7 +131,11 @@ const families: Readonly<Record<string, (index: number) => Promise<void>>> = {
 
 console.log('ready')
 await once(process.stdin, 'data')
-const attackers = Array.from({ length: Number(count) }, (_, index) => families[family!]!(index))
-await Promise.all(attackers)
+beganMs = performance.now()
+async function attack(index: number): Promise<void> {
+  await pause((index / Number(count)) * GATHER_MS)
+  await families[family!]!(index)
+}
+await Promise.all(Array.from({ length: Number(count) }, (_, index) => attack(index)))
 console.log(JSON.stringify(attacks))
 process.exit(0)
