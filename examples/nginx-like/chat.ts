@@ -4,7 +4,7 @@
  * Nobody waits for a slow member: what it missed comes from the history once it takes data again,
  * and what fell out of the history meanwhile is counted. Knows nothing of pages and poll sets.
  */
-import { callbackOnWritable, close, defineProtocol, getProtocol, getSocketFd } from 'extpoll'
+import { callbackOnWritable, close, defineProtocol, getContext, getSocketFd } from 'extpoll'
 import { TEXT, write } from 'extpoll'
 import type { Handlers, ProtocolDefinition, Wsi } from 'extpoll'
 
@@ -136,7 +136,7 @@ function send(member: Member, message: object): void {
   // 'full' closes it, and 'closed' needs nothing: CLOSED comes either way.
   if (write(wsi, JSON.stringify(message), TEXT) !== 'backpressure') return
   member.behind = true
-  callbackOnWritable(getProtocol(wsi)!.owningContext, wsi)
+  callbackOnWritable(getContext(wsi), wsi)
 }
 
 function parseRequest(json: string): Request | undefined {

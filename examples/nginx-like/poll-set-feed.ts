@@ -6,7 +6,7 @@
  * would be fed by its own slowness for ever. Knows nothing of chats and pages.
  */
 import { batch, callbackOnWritable, defineProtocol, formatEvents } from 'extpoll'
-import { getProtocol, getSocketFd, TEXT, write } from 'extpoll'
+import { getContext, getSocketFd, TEXT, write } from 'extpoll'
 import type { Context, PollOp, ProtocolDefinition, Wsi } from 'extpoll'
 import type { EventActions, PolledFd } from './event-actions.js'
 
@@ -124,6 +124,6 @@ export class PollSetFeed {
     }
     if (write(viewer.wsi, JSON.stringify(message), TEXT) !== 'backpressure') return
     viewer.behind = true
-    callbackOnWritable(getProtocol(viewer.wsi)!.owningContext, viewer.wsi)
+    callbackOnWritable(getContext(viewer.wsi), viewer.wsi)
   }
 }

@@ -1,5 +1,5 @@
 /** `write` and `batch`: messages out, with the four answers. */
-import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
+import { connectionOf, contextOf, enter, isNested, leave, ownerOf } from '../context/bracket.js'
 import { type Connection, type Core } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { beginClose, failConnection } from '../connection/ending.js'
@@ -75,6 +75,7 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
   if (connection.state !== State.OPEN) return 'closed'
   if (kind === CLOSE) return writeClose(core, connection, Buffer.from(data))
   const firstByte = checkKind(connection, kind)
+  if (isNested(core)) return writeFrame(core, connection, firstByte, data)
   let result: WriteResult = 'closed'
   enter(core, 'write', connection.fd)
   try {

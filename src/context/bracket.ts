@@ -36,6 +36,14 @@ export function leave(core: ContextState, call: string, result: unknown): void {
   throwFirst(errors)
 }
 
+/**
+ * Inside an outermost call, and nobody listens: a bracket would open and close nothing. Asked by
+ * what callbacks do for every message.
+ */
+export function isNested(core: ContextState): boolean {
+  return core.depth > 0 && core.tap === null && !core.announcer.announcing
+}
+
 function told(result: unknown): unknown {
   return typeof result === 'function' ? (result as () => unknown)() : result
 }
