@@ -190,7 +190,7 @@ describe('28 serviceFds', () => {
     assert.deepEqual([...a.messages(), ...b.messages()].length, 1)
   })
 
-  it('C8: refused inside a callback; C29: what is no pollfd is a UsageError before anything', () => {
+  it('C8: refused inside a callback; C29: what is no pollfd is a UsageError', () => {
     const { ctx, poller, open } = world((wsi) => {
       assert.throws(() => {
         serviceFds(ctx, [])

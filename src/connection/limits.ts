@@ -200,6 +200,14 @@ const rows = {
     max: 2 ** 20,
     why: 'Messages and control frames handled per call.',
   },
+  turnMessageBudget: {
+    default: 32,
+    min: 1,
+    max: 2 ** 20,
+    why:
+      'Of these, for one descriptor of a batch before the next has its turn: 200 floods of small ' +
+      'frames must not keep an honest peer waiting for 20 ms.',
+  },
   txBudgetBytes: {
     default: 262_144,
     min: 1_024,

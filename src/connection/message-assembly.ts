@@ -25,7 +25,7 @@ export class MessageAssembly {
     return this.#buffer.length
   }
 
-  /** @param knownBytes the message's length so far plus the rest of the frame in hand */
+  /** @param knownBytes what the message cannot exceed; its length, where the last frame tells it */
   append(piece: Buffer, knownBytes: number): void {
     const needed = this.length + piece.length
     if (needed > this.#buffer.length) this.#grow(needed, knownBytes)

@@ -118,7 +118,11 @@ function takePayload(core: Core, connection: Connection, at: number, end: number
 function assemble(core: Core, connection: Connection, piece: Buffer, messageEnds: boolean): void {
   const assembly = connection.assembly!
   const before = assembly.capacityBytes
-  assembly.append(piece, assembly.length + piece.length + connection.frameRemaining)
+  // Only the last frame's length tells where the message ends.
+  const knownBytes = connection.frameFin
+    ? assembly.length + piece.length + connection.frameRemaining
+    : core.limits.maxMessageBytes
+  assembly.append(piece, knownBytes)
   core.bufferedBytes += assembly.capacityBytes - before
   if (core.bufferedBytes > core.limits.maxContextBufferedBytes) {
     failConnection(core, connection, 'CONTEXT_BUFFERS_FULL')

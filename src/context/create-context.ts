@@ -5,10 +5,10 @@ import { UsageError } from '../errors.js'
 import { type Host } from '../host.js'
 import { errnoName } from '../poll/libuv-types.js'
 import { type Context } from '../protocol/protocol-types.js'
+import { type ListenOptions } from '../socket/socket-io.js'
 import { contextOf, enter, leave } from './bracket.js'
 import { checkOptions, type ContextOptions, originPolicy } from './context-options.js'
 import { ContextState } from './context-state.js'
-import { destroyNow } from './destroy.js'
 
 /**
  * Makes a context: listens where `port` or `path` says so, and announces the listener.
@@ -31,47 +31,54 @@ export function createContext(options: ContextOptions): Context {
     Object.freeze(resolveLimits({ ...options })),
     originPolicy(options.allowedOrigins),
   )
-  const { port, path, gid, uid } = options
+  enter(core, 'createContext', undefined)
   try {
-    if (port !== undefined || path !== undefined) listen(core, options)
-    if (gid !== undefined || uid !== undefined)
-      core.host.dropPrivileges!({
-        ...(gid === undefined ? {} : { gid }),
-        ...(uid === undefined ? {} : { uid }),
-      })
+    begin(core, options)
   } catch (error) {
     // Whatever was thrown, and by whom: no descriptor and no memory stays behind.
-    destroyNow(core)
+    core.destroyWanted = true
     throw error
+  } finally {
+    leaveCreation(core)
   }
   return core.handle
 }
 
-function listen(core: ContextState, options: ContextOptions): void {
-  const { address = '127.0.0.1', port = 0, path } = options
-  const backlog = core.limits.listenBacklog
+/** An observer that threw, with no onError to take it, has no context to go on with either. */
+function leaveCreation(core: ContextState): void {
+  try {
+    leave(core, 'createContext', core.handle)
+  } catch (error) {
+    contextDestroy(core.handle)
+    throw error
+  }
+}
+
+function begin(core: ContextState, { port, path, gid, uid, address }: ContextOptions): void {
+  if (path !== undefined) listen(core, { address: '', port: 0, path })
+  else if (port !== undefined) listen(core, { address: address ?? '127.0.0.1', port })
+  if (gid === undefined) return
+  core.host.dropPrivileges!({ gid, ...(uid === undefined ? {} : { uid }) })
+}
+
+function listen(core: ContextState, at: Omit<ListenOptions, 'backlog'>): void {
   const { io } = core.host
-  const fd = io.listen(
-    path === undefined ? { address, port, backlog } : { address: '', port: 0, path, backlog },
-  )
+  const fd = io.listen({ ...at, backlog: core.limits.listenBacklog })
   if (fd < 0) {
     const name = errnoName(fd)
     throw new UsageError(
       name,
-      `cannot listen on ${path ?? `${address}:${port}`}: ${name}${ADVICE[name] ?? ''}`,
+      `cannot listen on ${at.path ?? `${at.address}:${at.port}`}: ${name}${ADVICE[name] ?? ''}`,
     )
   }
   const listener = new Listener(io, fd, core.nextGen())
   core.listener = listener
-  enter(core, 'createContext', undefined)
   try {
     core.table.add(listener)
   } catch (refusal) {
     core.listener = null
     io.close(fd, false)
     throw refusal
-  } finally {
-    leave(core, 'createContext', core.handle)
   }
 }
 

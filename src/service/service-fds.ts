@@ -69,6 +69,16 @@ function serviceSome(
 function serviceOne(core: ContextState, pollfd: Pollfd): void {
   const entry = core.table.entries.get(pollfd.fd)
   if (entry === undefined || (pollfd.gen !== undefined && pollfd.gen !== entry.gen)) return
-  if (entry instanceof Connection) serviceConnection(core, entry, pollfd.revents)
+  if (entry instanceof Connection) takeTurn(core, entry, pollfd.revents)
   else if (entry instanceof Listener) serviceListener(core, entry)
+}
+
+/** One connection's turn: its part of the messages, so that many floods make no long round. */
+function takeTurn(core: ContextState, connection: Connection, revents: number): void {
+  const { budget } = core
+  const left = budget.messages
+  const turn = Math.min(left, core.limits.turnMessageBudget)
+  budget.messages = turn
+  serviceConnection(core, connection, revents)
+  budget.messages += left - turn
 }

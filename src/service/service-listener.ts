@@ -3,10 +3,12 @@
  * C29).
  */
 import { Connection } from '../connection/connection.js'
+import { isRefusal } from '../connection/opening.js'
 import { armDeadline } from '../connection/deadline.js'
 import { type Listener } from '../connection/listener.js'
 import { type ContextState } from '../context/context-state.js'
 import { admitConnection, peerHasRoom } from '../context/membership.js'
+import { UsageError } from '../errors.js'
 import { Errno } from '../poll/libuv-types.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { ACCEPT, type NetworkPeer } from '../protocol/protocol-types.js'
@@ -104,7 +106,12 @@ function passesNetworkFilter(core: ContextState, fd: number, peer: SocketAddress
   const data: NetworkPeer = { ...peer, fd }
   try {
     const answer = core.callFirst(Reason.FILTER_NETWORK_CONNECTION, data, 0)
-    return answer === undefined || answer === ACCEPT || answer === 0
+    if (answer === undefined || answer === ACCEPT || answer === 0) return true
+    if (typeof answer === 'number' || isRefusal(answer)) return false
+    throw new UsageError(
+      'ERR_EXTPOLL_FILTER_ANSWER',
+      'FILTER_NETWORK_CONNECTION answers nothing, ACCEPT, a number or { status }, and at once',
+    )
   } catch (error) {
     core.report(error)
     return false

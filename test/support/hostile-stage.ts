@@ -98,7 +98,11 @@ export async function besiege(
   const { server, place } = await startServer(limits)
   const honest = new Talker('./hostile-honest.ts', [place, HONEST_PEERS])
   // They ask for less of the machine than the server and the honest peers do.
-  const horde = new Talker('./hostile-attackers.ts', [family, place, attackers, limit], 'renice -n 19 $$ >/dev/null')
+  const horde = new Talker(
+    './hostile-attackers.ts',
+    [family, place, attackers, limit],
+    'renice -n 19 $$ >/dev/null',
+  )
   await horde.line()
   await honest.line()
   await pause(WARM_UP_MS)
