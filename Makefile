@@ -43,7 +43,7 @@ TESTS ?= 'test/*.test.ts'
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
-.PHONY: help build addon addon-if-possible test tidy format demo bench clean check-node
+.PHONY: help build addon addon-if-possible test matrix tidy format demo bench clean check-node
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ $(ADDON): $(ADDON_SOURCES)
 
 test: build addon-if-possible ## run every test (no root; says what it leaves out)
 	$(BIN)/mocha $(MOCHA_FLAGS) $(TESTS)
+
+matrix: build addon ## run what depends on the node on 22, 24 and 26 as well (fetched by npm)
+	$(NODE) test/matrix.mjs
 
 tidy: build ## lint, formatting, types, and the rules of the tree
 	$(BIN)/eslint .

@@ -9,6 +9,7 @@ import {
   batch,
   BINARY,
   broadcast,
+  CLOSE,
   close,
   closeAll,
   CONTINUATION,
@@ -54,6 +55,21 @@ describe('45 seed functions: write', () => {
     for (const [data, kind, frame] of kinds) {
       assert.equal(write(wsi, data, kind), 'ok')
       assert.deepEqual(peer.take(), frame)
+    }
+  })
+
+  it('write: CLOSE begins the closing handshake, with a code and a reason or nothing', () => {
+    for (const payload of [Buffer.alloc(0), Buffer.from('\x0b\xb9because', 'latin1')]) {
+      const { h, wsi, peer, log } = openScene()
+      for (const wrong of [Buffer.alloc(1), Buffer.of(3, 238), Buffer.alloc(126, 'x')])
+        assert.throws(() => write(wsi, wrong, CLOSE), { code: 'ERR_EXTPOLL_WRITE_DATA' })
+      assert.equal(write(wsi, payload, CLOSE), 'ok')
+      assert.deepEqual(peer.take(), server.frame(8, payload))
+      assert.equal(write(wsi, 'late', TEXT), 'closed')
+      peer.send(client.frame(8, payload))
+      h.run()
+      const code = payload.length === 0 ? 1005 : 3001
+      assert.deepEqual(log, [`closed ${code} CLOSED_BY_APPLICATION`])
     }
   })
 
@@ -149,12 +165,15 @@ describe('45 seed functions: broadcast', () => {
         name,
         createSession: () => `${name}${log.length}`,
         handlers: {
+          FILTER_PROTOCOL_CONNECTION: (_wsi, { target }) => (target === '/' ? ACCEPT : DEFER),
           ESTABLISHED: (_wsi, _request, user) => void log.push(`open ${user}`),
           BROADCAST: (_wsi, data, user) => void log.push(`${user}: ${data.toString()}`),
         },
       })
     const h = harness({ protocols: [named('a'), named('b')] })
     for (const name of ['a', 'b', 'a']) h.open({ protocols: [name] })
+    h.connect().upgrade({ protocols: ['a'], path: '/not-yet' })
+    h.run()
     taken(log)
     const data = Buffer.from('news')
     batch(h.ctx, () => {

@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { service, Poller, epollHost } from '../integrations/epoll.js'
+import { service } from '../integrations/epoll.js'
+import { fakePoller } from '../integrations/fake-poller.js'
 import { BINARY, createContext, defineProtocol, pollFds, write } from '../src/index.js'
 import { checkedEpoll, endHost } from './support/checked-epoll.js'
 import { needsAddon } from './support/epoll-addon.js'
@@ -61,14 +62,8 @@ describe('45 seed functions: service', () => {
   })
 
   it('service: a context of another host is refused', () => {
-    const poller = new Poller()
-    const { poller: ofHost, pollSet, ...host } = epollHost({ poller })
-    assert.equal(ofHost, poller)
-    const { add, del, set, clear } = pollSet
-    const on = { ADD_POLL_FD: add, DEL_POLL_FD: del, SET_MODE: set, CLEAR_MODE: clear }
-    const ctx = createContext({ host, protocols: [echo], on })
+    const ctx = createContext({ host: fakePoller().host, protocols: [echo] })
     assert.throws(() => service(ctx, 0), { code: 'ERR_EXTPOLL_NOT_EPOLL' })
-    poller.close()
   })
 })
 

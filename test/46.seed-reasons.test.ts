@@ -11,6 +11,7 @@ import {
   close,
   DEFER,
   getSocketFd,
+  hangup,
   httpRespond,
   isBinary,
   POLLIN,
@@ -18,73 +19,12 @@ import {
   Reason,
   reasonName,
   rxFlowControl,
-  type CallbackArguments,
-  type Context,
-  type ContextOptions,
-  type FilterAnswer,
   type NetworkFilterAnswer,
-  type ProtocolDefinition,
   type Wsi,
 } from '../src/index.js'
-import { harness, type Harness } from './support/harness.js'
+import type { Harness } from './support/harness.js'
+import { told, type Told } from './support/two-protocols.js'
 import { bytes, client, validRequest } from './support/wire-bytes.js'
-
-interface Heard {
-  /** The protocol that was told. */
-  readonly by: string
-  readonly reason: string
-  readonly ctx: Context
-  readonly wsi: Wsi | null
-  readonly data: unknown
-  readonly len: number
-}
-
-interface Told {
-  readonly h: Harness
-  readonly heard: Heard[]
-  readonly errors: unknown[]
-  /** `second RECEIVE`, of these reasons only; all but announcements where none are named. */
-  lines(...reasons: string[]): string[]
-  of(reason: string): Heard
-}
-
-type Answers = Partial<Record<string, (...args: CallbackArguments) => unknown>>
-
-/** Two protocols, first and second, that write down what they are told, and answer as asked. */
-function told(answers: Answers = {}, context: Partial<ContextOptions> = {}): Told {
-  const heard: Heard[] = []
-  const errors: unknown[] = []
-  const listening = (by: string): ProtocolDefinition => ({
-    name: by,
-    callback: (...args) => {
-      const [ctx, wsi, reason, , data, len] = args
-      heard.push({ by, reason: reasonName(reason), ctx, wsi, data: copyOf(data), len })
-      return answers[reasonName(reason)]?.(...args) as FilterAnswer
-    },
-  })
-  const h = harness({
-    pingIntervalMs: 0,
-    idleTimeoutMs: 0,
-    protocols: [listening('first'), listening('second')],
-    onError: (error) => void errors.push(error),
-    ...context,
-  })
-  return {
-    h,
-    heard,
-    errors,
-    lines: (...reasons) =>
-      heard
-        .filter(({ reason }) =>
-          reasons.length === 0 ? !/POLL/.test(reason) : reasons.includes(reason),
-        )
-        .map(({ by, reason }) => `${by} ${reason}`),
-    of: (wanted) => heard.find(({ reason }) => reason === wanted) ?? assert.fail(`no ${wanted}`),
-  }
-}
-
-/** Views die with the call. */
-const copyOf = (data: unknown): unknown => (Buffer.isBuffer(data) ? Buffer.from(data) : data)
 
 const second = { protocols: ['second'] }
 
@@ -149,7 +89,9 @@ describe('46 seed reasons: before a connection', () => {
 describe('46 seed reasons: of a connection', () => {
   it('RECEIVE: to the selected, with the payload and its length', () => {
     const { h, lines, of } = told({
-      RECEIVE: (_ctx, wsi) => void assert.equal(isBinary(wsi!), false),
+      RECEIVE: (_ctx, wsi) => {
+        assert.equal(isBinary(wsi), false)
+      },
     })
     h.open(second).sendMessage('grüße')
     h.run()
@@ -168,11 +110,11 @@ describe('46 seed reasons: of a connection', () => {
   })
 
   it('SERVER_WRITEABLE: to the selected, once for each time it was asked', () => {
-    const { h, lines, of } = told({ ESTABLISHED: (ctx, wsi) => void callbackOnWritable(ctx, wsi!) })
+    const { h, lines, of } = told({ ESTABLISHED: (ctx, wsi) => void callbackOnWritable(ctx, wsi) })
     h.open(second)
     h.run()
     assert.deepEqual(lines('SERVER_WRITEABLE'), ['second SERVER_WRITEABLE'])
-    assert.equal(of('SERVER_WRITEABLE').wsi, of('ESTABLISHED').wsi)
+    assert.equal(of('SERVER_WRITEABLE').wsi, of('ESTABLISHED').wsi!)
   })
 
   it('BROADCAST: to each connection of the protocol', () => {
@@ -227,7 +169,7 @@ describe('46 seed reasons: HTTP', () => {
   const request = 'POST /form?x=1 HTTP/1.1\r\nHost: a.test\r\nX-A: b\r\nContent-Length: 0\r\n\r\n'
 
   it('HTTP: to the first, a request that asks for no upgrade', () => {
-    const { h, lines, of } = told({ HTTP: (_ctx, wsi) => httpRespond(wsi!, { status: 204 }) })
+    const { h, lines, of } = told({ HTTP: (_ctx, wsi) => httpRespond(wsi, { status: 204 }) })
     const peer = h.connect()
     peer.send(request)
     h.run()
@@ -242,7 +184,7 @@ describe('46 seed reasons: HTTP', () => {
   })
 
   it('HTTP_CLOSED: the end of a connection that never upgraded, once, and no CLOSED', () => {
-    const answered = told({ HTTP: (_ctx, wsi) => httpRespond(wsi!, { status: 204 }) })
+    const answered = told({ HTTP: (_ctx, wsi) => httpRespond(wsi, { status: 204 }) })
     const peer = answered.h.connect()
     peer.send(request)
     peer.end()
@@ -260,7 +202,7 @@ describe('46 seed reasons: announcements', () => {
 
   /** A connection of the second that is paused, asks to write, goes on, and ends. */
   function lifeOf(): Told {
-    const made = told({ RECEIVE: (_ctx, wsi) => void rxFlowControl(wsi!, 0) })
+    const made = told({ RECEIVE: (_ctx, wsi) => void rxFlowControl(wsi, 0) })
     const { h, of } = made
     const peer = h.open(second).sendMessage('pause')
     h.run()
@@ -334,7 +276,7 @@ describe('46 seed reasons: what filters answer', () => {
     const { h, lines } = told(
       {
         FILTER_PROTOCOL_CONNECTION(_ctx, wsi) {
-          held.push(wsi!)
+          held.push(wsi)
           return DEFER
         },
       },
@@ -349,6 +291,19 @@ describe('46 seed reasons: what filters answer', () => {
       [101, 503],
     )
     assert.deepEqual(lines('ESTABLISHED'), ['second ESTABLISHED'])
+  })
+
+  it('filters: one that hangs up has decided, whatever it answers', () => {
+    const { h, lines } = told({
+      FILTER_PROTOCOL_CONNECTION(_ctx, wsi) {
+        hangup(wsi)
+        return ACCEPT
+      },
+    })
+    const peer = h.connect().upgrade(second)
+    h.run()
+    assert.deepEqual([peer.closed, peer.take().length], ['abort', 0])
+    assert.deepEqual(lines('ESTABLISHED', 'CLOSED', 'HTTP_CLOSED'), ['second HTTP_CLOSED'])
   })
 
   const neither: Readonly<Record<string, () => unknown>> = {
@@ -376,7 +331,7 @@ describe('46 seed reasons: what filters answer', () => {
     })
   }
 
-  it('filters: a socket is accepted by nothing, ACCEPT and 0, refused by a number and a status', () => {
+  it('filters: a socket is accepted by nothing, ACCEPT and 0, refused by all else', () => {
     const rows: [NetworkFilterAnswer, boolean][] = [
       [undefined, true],
       [ACCEPT, true],

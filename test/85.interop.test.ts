@@ -1,7 +1,7 @@
 /**
- * The command `extpoll echo` with clients that are not ours: ws, Python's websockets, libwebsockets'
- * test client, Chromium. Each is left out, with a line, where the machine has none; Node's own
- * WebSocket is in 85.node-websocket.
+ * The command `extpoll echo` with clients that are not ours: ws, Python's websockets, the test
+ * client of libwebsockets, Chromium. Each is left out, with a line, where the machine has none;
+ * Node's own WebSocket is in 85.node-websocket.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ import { chromium, type BrowserContext, type Page } from 'playwright-core'
 import {
   assertDone,
   endEcho,
-  needsProgram,
+  needsPackage,
   startEcho,
   type EchoServer,
 } from './interop/echo-command.js'
@@ -79,7 +79,7 @@ describe('85 ws, beyond what the tests of the command show', () => {
 describe("85 Python's websockets", function () {
   this.timeout(70_000)
   needsAddon()
-  needsProgram('/usr/bin/python3', ['-c', 'import websockets'], 'python3-websockets')
+  needsPackage('python3-websockets', '/usr/bin/python3', '-c', 'import websockets')
 
   const python = (step: string, { url }: EchoServer): Program =>
     new Program('/usr/bin/python3', [interop('python-client.py'), step, url])
@@ -115,7 +115,7 @@ describe("85 Python's websockets", function () {
 describe("85 libwebsockets' test client", function () {
   this.timeout(30_000)
   needsAddon()
-  needsProgram('libwebsockets-test-client', ['--help'], 'libwebsockets-test-server')
+  needsPackage('libwebsockets-test-server', 'sh', '-c', 'command -v libwebsockets-test-client')
 
   const PROTOCOLS = ['dumb-increment-protocol', 'lws-mirror-protocol']
   let server: EchoServer

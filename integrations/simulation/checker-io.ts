@@ -12,7 +12,10 @@ const POISON = 0xdb
 
 export class CheckedIo implements SocketIo {
   private readonly memory = new Set<ArrayBufferLike>()
+  /** How far recv has written into each buffer since it was last wiped. */
+  private readonly received = new Map<IoBuffer, number>()
 
+  readonly shed?: NonNullable<SocketIo['shed']>
   readonly mask?: NonNullable<SocketIo['mask']>
   readonly resolve?: NonNullable<SocketIo['resolve']>
   readonly resolved?: NonNullable<SocketIo['resolved']>
@@ -25,6 +28,7 @@ export class CheckedIo implements SocketIo {
     private readonly io: SocketIo,
     private readonly observer: Observer,
   ) {
+    if (io.shed) this.shed = io.shed.bind(io)
     if (io.mask) this.mask = io.mask.bind(io)
     if (io.resolved) this.resolved = io.resolved.bind(io)
     if (io.openFile) this.openFile = io.openFile.bind(io)
@@ -50,6 +54,12 @@ export class CheckedIo implements SocketIo {
     if (data instanceof Uint8Array && this.memory.has(data.buffer)) data.fill(POISON)
   }
 
+  /** Overwrites all that was received: the receive buffer means nothing between calls. */
+  wipe(): void {
+    for (const [buffer, end] of this.received) buffer.bytes.fill(POISON, 0, end)
+    this.received.clear()
+  }
+
   createBuffer(byteLength: number): IoBuffer {
     const buffer = this.io.createBuffer(byteLength)
     this.memory.add(buffer.bytes.buffer)
@@ -58,6 +68,7 @@ export class CheckedIo implements SocketIo {
 
   freeBuffer(buffer: IoBuffer): void {
     this.memory.delete(buffer.bytes.buffer)
+    this.received.delete(buffer)
     this.io.freeBuffer(buffer)
   }
 
@@ -83,6 +94,10 @@ export class CheckedIo implements SocketIo {
   recv(fd: number, into: IoBuffer, offset: number, length: number): number {
     const facts = this.observer.beforeIo('recv', fd)
     const result = this.io.recv(fd, into, offset, length)
+    if (result > 0) {
+      const end = Math.max(this.received.get(into) ?? 0, offset + result)
+      this.received.set(into, end)
+    }
     this.observer.afterIo('recv', fd, facts, length, result)
     return result
   }

@@ -201,14 +201,18 @@ function watchedHandlers(handlers: PollHandlers, observer: Observer): PollHandle
 
 /** The host's own tap hears first; the view is dead when both have heard. */
 function chained(outer: Tap | undefined, inner: Tap, poisoner: CheckedIo | undefined): Tap {
+  let depth = 0
   return {
     enter(call, arg, context) {
+      depth++
       outer?.enter(call, arg, context)
       inner.enter(call, arg, context)
     },
     leave(call, result, context) {
       outer?.leave(call, result, context)
       inner.leave(call, result, context)
+      // What the library still needs of what it received, it has copied by now.
+      if (--depth === 0) poisoner?.wipe()
     },
     callback(reason, fd, data, context) {
       outer?.callback(reason, fd, data, context)

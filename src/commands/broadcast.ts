@@ -2,10 +2,9 @@
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { transmitPrepared } from '../connection/transmit-frame.js'
-import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
+import { connectionOf, contextOf, enter, leave, ownerOf, protocolOf } from '../context/bracket.js'
 import { UsageError } from '../errors.js'
 import { type Protocol, type Wsi } from '../protocol/protocol-types.js'
-import { ProtocolEntry } from '../protocol/protocol-table.js'
 import { EncodedFrame, type PreparedFrame } from '../wire/prepared-frame.js'
 import { FIN_BIT, OPCODE_BINARY, OPCODE_TEXT } from '../wire/opcode.js'
 import { roomFor, type WriteResult, writeResult } from './write.js'
@@ -22,22 +21,18 @@ import { roomFor, type WriteResult, writeResult } from './write.js'
  *   port)
  */
 export function broadcast(protocol: Protocol, data: Uint8Array | string): number {
-  if (!(protocol instanceof ProtocolEntry))
-    throw new UsageError(
-      'ERR_EXTPOLL_NOT_A_PROTOCOL',
-      'broadcast() takes a Protocol of a context: getProtocol(wsi), or one of ctx.protocols',
-    )
   checkData('broadcast', data)
-  const core = contextOf(protocol.owningContext, 'broadcast')
+  const entry = protocolOf(protocol, 'broadcast')
+  const core = contextOf(entry.owningContext, 'broadcast')
   if (core.destroyed) return 0
   const connections: Connection[] = []
-  for (const entry of core.table.entries.values())
-    if (entry instanceof Connection && entry.protocol === protocol && entry.state === State.OPEN)
-      connections.push(entry)
+  for (const member of core.table.entries.values())
+    if (member instanceof Connection && member.protocol === entry && member.state === State.OPEN)
+      connections.push(member)
   if (connections.length === 0) return 0
   enter(core, 'broadcast', undefined)
   try {
-    core.broadcasts.push({ protocol, data: Buffer.from(data), connections, at: 0 })
+    core.broadcasts.push({ protocol: entry, data: Buffer.from(data), connections, at: 0 })
   } finally {
     leave(core, 'broadcast', connections.length)
   }

@@ -2,7 +2,7 @@
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { resumeListening } from '../connection/deadline.js'
-import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
+import { connectionOf, contextOf, enter, leave, ownerOf, protocolOf } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { UsageError } from '../errors.js'
 import { type Context, type Protocol, type Wsi } from '../protocol/protocol-types.js'
@@ -38,10 +38,8 @@ export function callbackOnWritable(ctx: Context, wsi: Wsi): boolean {
  * @see seed: libwebsocket_callback_on_writable_all_protocol
  */
 export function callbackOnWritableAllProtocol(protocol: Protocol): number {
-  const core = contextOf(
-    (protocol as Partial<Protocol> | undefined)?.owningContext,
-    'callbackOnWritableAllProtocol',
-  )
+  const { owningContext } = protocolOf(protocol, 'callbackOnWritableAllProtocol')
+  const core = contextOf(owningContext, 'callbackOnWritableAllProtocol')
   let count = 0
   if (core.destroyed) return count
   enter(core, 'callbackOnWritableAllProtocol', undefined)

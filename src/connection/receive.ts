@@ -102,7 +102,7 @@ function takePayload(core: Core, connection: Connection, at: number, end: number
   connection.frameKey = rotateMaskingKey(connection.frameKey, length)
   connection.frameRemaining -= length
   const frameEnds = connection.frameRemaining === 0
-  if (frameEnds) core.budget.messages--
+  if (frameEnds || connection.protocol!.streams) core.budget.messages--
   const messageEnds = frameEnds && connection.frameFin
   const piece = core.rx.bytes.subarray(at, stop)
   const { utf8 } = connection.assembly!

@@ -71,6 +71,7 @@ export function transmitPrepared(core: Core, connection: Connection, frame: Enco
     connection.corkStart = frame.arenaAt
     connection.corkEnd = frame.arenaAt + bytes.length
     core.scheduleFlush(connection)
+    flushWhenWell(core, connection)
   } else {
     const at = reserve(core, connection, bytes.length)
     core.arena.bytes.set(bytes, at)

@@ -4,6 +4,7 @@
  */
 import { Connection } from '../connection/connection.js'
 import { ReentrantCallError, UsageError } from '../errors.js'
+import { ProtocolEntry } from '../protocol/protocol-table.js'
 import { ContextState } from './context-state.js'
 import { unwind } from './exit-order.js'
 
@@ -63,6 +64,15 @@ export function contextOf(handle: unknown, call: string): ContextState {
   throw new UsageError(
     'ERR_EXTPOLL_NOT_A_CONTEXT',
     `${call}() takes a context made by createContext()`,
+  )
+}
+
+/** The protocol behind a handle. @throws UsageError for anything that is no Protocol of a context */
+export function protocolOf(handle: unknown, call: string): ProtocolEntry {
+  if (handle instanceof ProtocolEntry) return handle
+  throw new UsageError(
+    'ERR_EXTPOLL_NOT_A_PROTOCOL',
+    `${call}() takes a Protocol of a context: getProtocol(wsi), or one of ctx.protocols`,
   )
 }
 

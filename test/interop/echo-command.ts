@@ -36,14 +36,15 @@ export async function assertDone(client: Program): Promise<void> {
 }
 
 /**
- * First in a chapter that needs a program of others: where it cannot run, one line says so.
- * @param package Debian's name for it
+ * First in a chapter that needs a program of others: where it is not here, one line says so.
+ * @param debian the package that has it
+ * @param probe a command that ends with 0 where it is here
  */
-export function needsProgram(command: string, args: readonly string[], debian: string): void {
+export function needsPackage(debian: string, ...probe: [command: string, ...args: string[]]): void {
   before(function () {
-    const { status, error } = spawnSync(command, args, { timeout: 20_000 })
-    if (error === undefined && status !== null) return
-    console.log(`    left out: ${command} is not here; Debian has it in ${debian}`)
+    const [command, ...args] = probe
+    if (spawnSync(command, args, { timeout: 20_000 }).status === 0) return
+    console.log(`    left out: Debian's ${debian} is not here`)
     this.skip()
   })
 }

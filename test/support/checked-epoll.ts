@@ -9,7 +9,15 @@ import { watchOver } from './clean-checkers.js'
 
 /** The checker must be clean when the test ends. */
 export function checkedEpoll(backend: 'epoll' | 'poll'): EpollHost {
-  const { poller, ...host } = epollHost({ backend })
+  return underChecker(epollHost({ backend }))
+}
+
+/** The same under Node's own loop. */
+export function checkedNodeLoop(): EpollHost {
+  return underChecker(epollHost({ loop: 'node' }))
+}
+
+function underChecker({ poller, ...host }: EpollHost): EpollHost {
   const checker = checked(host)
   watchOver(checker)
   return { ...host, ...checker, poller }

@@ -53,8 +53,9 @@ async function record(
 
 /** A byte now and then, for as long as it is let; the answer is not obeyed. */
 async function slowHandshake(index: number): Promise<void> {
+  const connectedMs = performance.now()
   const client = new HostileSocket(place)
-  const connectedMs = await client.connectedMs
+  await client.connected
   const bytes = 'GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: '
   let at = 0
   const drip = setInterval(() => client.socket.write(bytes[at++] ?? 'x'), 250)
@@ -138,4 +139,4 @@ async function attack(index: number): Promise<void> {
 }
 await Promise.all(Array.from({ length: Number(count) }, (_, index) => attack(index)))
 console.log(JSON.stringify(attacks))
-process.exit(0)
+process.stdin.destroy()

@@ -38,7 +38,7 @@ const OPCODE_CLOSE = 8
 
 export class HostileSocket {
   readonly socket: Socket
-  readonly connectedMs: Promise<number>
+  readonly connected: Promise<void>
   /** When the last byte came, or the connection ended. */
   readonly ended: Promise<number>
   /** Of the answer to the handshake, or to what was sent in place of one; 0 before. */
@@ -49,15 +49,15 @@ export class HostileSocket {
   /** Whole frames received, by opcode. */
   readonly frames = new Map<number, number>()
   onFrame: (opcode: number) => void = () => {}
-  #rest = Buffer.alloc(0)
+  #rest: Buffer = Buffer.alloc(0)
   #inHead = true
 
   constructor(place: Place) {
     this.socket = connect({ ...whereIs(place), allowHalfOpen: true, noDelay: true })
     this.socket.on('error', () => {})
     this.socket.on('data', (chunk) => this.#receive(chunk))
-    this.connectedMs = new Promise((resolve) => {
-      this.socket.once('connect', () => resolve(performance.now()))
+    this.connected = new Promise((resolve) => {
+      this.socket.once('connect', resolve)
     })
     this.ended = new Promise((resolve) => {
       this.socket.once('close', () => resolve(performance.now()))
@@ -67,11 +67,16 @@ export class HostileSocket {
   /** Upgraded, with its name in the request. @throws Error where the connection ended instead */
   static async open(place: Place, name: string): Promise<HostileSocket> {
     const client = new HostileSocket(place)
-    client.socket.write(`GET /${name} ${UPGRADE_FIELDS}`)
-    const answered = new Promise<void>((resolve) => (client.#answered = resolve))
-    await Promise.race([answered, client.ended])
-    if (client.status !== 101) throw new Error(`refused: ${client.status}`)
+    await client.upgraded(name)
     return client
+  }
+
+  /** Asks for the upgrade. @throws Error where it is refused, or the connection ends */
+  async upgraded(name: string): Promise<void> {
+    this.socket.write(`GET /${name} ${UPGRADE_FIELDS}`)
+    const answered = new Promise<void>((resolve) => (this.#answered = resolve))
+    await Promise.race([answered, this.ended])
+    if (this.status !== 101) throw new Error(`refused: ${this.status}`)
   }
 
   #answered = (): void => {}

@@ -1,0 +1,31 @@
+/**
+ * A peer at full speed: sends small messages to the port given, as fast as they are taken, and reads
+ * every echo. Says `flooding` with the first, and how many messages a second came back at its end.
+ *
+ * Writes bytes of RFC 6455 itself, so that the server and not the flooder is what is measured.
+ */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+
+const FRAME_BYTES = 2 + 4 + 20
+const ECHO_BYTES = 2 + 20
+const frame = Buffer.alloc(FRAME_BYTES, 'x')
+frame.set([0x82, 0x80 | 20, 0, 0, 0, 0])
+const chunk = Buffer.concat(Array.from({ length: 2000 }, () => frame))
+
+const socket = connect(Number(process.argv[2]), '127.0.0.1')
+socket.write(
+  `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`,
+)
+await once(socket, 'data')
+let bytes = 0
+const startMs = performance.now()
+socket.on('data', (data: Buffer) => (bytes += data.length))
+console.log('flooding')
+process.once('SIGTERM', () => {
+  const seconds = (performance.now() - startMs) / 1000
+  console.log(`${Math.round(bytes / ECHO_BYTES / seconds)} messages a second`)
+  process.exit()
+})
+for (;;) if (!socket.write(chunk)) await once(socket, 'drain')

@@ -1,0 +1,86 @@
+/**
+ * A server under Node's own loop, for tests of how its process or thread ends and how it is loaded.
+ *
+ * The first argument is the mode. Tells its port in its first line, or as a message where it is a
+ * worker. Echoes; what the text of a message asks for beside that is in the table of orders.
+ */
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parentPort } from 'node:worker_threads'
+import { epollHost } from '../../integrations/epoll.js'
+import { BINARY, contextDestroy, createContext, defineProtocol } from '../../src/index.js'
+import { getListenAddress, isBinary, TEXT, write } from '../../src/index.js'
+import type { Wsi } from '../../src/index.js'
+
+const mode = process.argv[2]
+const say = (line: string | number): void => {
+  if (parentPort === null) console.log(line)
+  else parentPort.postMessage(line)
+}
+
+/** How late a 10 ms interval of the application was at most, since it was last asked for. */
+let latestMs = 0
+function watchLateness(): void {
+  let lastMs = performance.now()
+  setInterval(() => {
+    const nowMs = performance.now()
+    latestMs = Math.max(latestMs, nowMs - lastMs - 10)
+    lastMs = nowMs
+  }, 10).unref()
+}
+
+const orders: Readonly<Record<string, (wsi: Wsi) => void>> = {
+  throw() {
+    throw new Error('thrown by a handler')
+  },
+  destroy: () => contextDestroy(ctx),
+  unref: () => host.unref(),
+  ref: () => host.ref(),
+  exit: () => process.exit(7),
+  late(wsi) {
+    write(wsi, String(latestMs), TEXT)
+    latestMs = 0
+  },
+}
+
+const echo = defineProtocol({
+  handlers: {
+    RECEIVE(wsi, data) {
+      const order = isBinary(wsi) ? undefined : orders[data.toString()]
+      if (order === undefined) write(wsi, data, isBinary(wsi) ? BINARY : TEXT)
+      else order(wsi)
+    },
+  },
+})
+
+if (mode === 'catches')
+  process.on('uncaughtException', ({ message }) => say(`uncaught: ${message}`))
+if (mode === 'late') watchLateness()
+if (mode === 'forgets') await forget()
+const host = epollHost({ loop: 'node' })
+const ctx = createContext({ host, port: 0, protocols: [echo] })
+say(getListenAddress(ctx)!.port)
+if (mode === 'unref') host.unref()
+if (mode === 'unref-ref') {
+  host.unref()
+  host.ref()
+}
+if (mode === 'forgets') contextDestroy(ctx)
+
+/** Hosts that nobody holds are collected, with their descriptors. */
+async function forget(): Promise<void> {
+  const open = (): number => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (let i = 0; i < 20; i++) {
+    const host = epollHost({ loop: 'node' })
+    // One that has served, too.
+    if (i % 2 === 0) contextDestroy(createContext({ host, port: 0, protocols: [echo] }))
+  }
+  assert.ok(open() >= before + 40)
+  for (let tries = 0; tries < 100 && open() > before; tries++) {
+    await sleep(10)
+    globalThis.gc!()
+  }
+  assert.equal(open(), before)
+}
