@@ -252,7 +252,7 @@ describe('80 extpoll: what it refuses and explains', () => {
     [['echo', '--toString', '1'], /no option --toString/],
     [['echo', 'loud'], /no place for loud/],
     [['echo', '--', 'loud'], /no place for/],
-    [['echo', '--host', 'windows'], /--host must be epoll, not windows/],
+    [['echo', '--host', 'windows'], /--host must be epoll or epoll-uv, not windows/],
     [['echo', '--port'], /--port must be a whole number from 0 to 65535/],
     [['echo', '--port', '65536'], /from 0 to 65535, not 65536/],
     [['echo', '--port', '-1'], /from 0 to 65535/],
@@ -280,7 +280,7 @@ describe('80 extpoll: what it refuses and explains', () => {
     }
     const echo = extpoll('echo', '--help')
     await echo.ended
-    for (const option of 'host address port path protocol max-message help'.split(' '))
+    for (const option of 'host address port path protocol max-message payload help'.split(' '))
       assert.match(echo.stdout, new RegExp(`^ {2}--${option}\\b`, 'm'))
   })
 

@@ -36,6 +36,8 @@ const MAX_MESSAGE_BYTES = 2 ** 29
 /** Room in that queue beside one message: what the high-water mark lets in, and headers. */
 const QUEUE_ROOM_BYTES = 2 ** 20
 
+const PAYLOADS = ['view', 'copy'] as const
+
 const options = {
   host: oneOf('HOST', `what waits and moves bytes: ${hostNames.join(', ')}`, hostNames),
   address: ipAddress('A', `where to listen, IPv4 or IPv6; default ${DEFAULT_ADDRESS}`),
@@ -58,6 +60,7 @@ const options = {
     1,
     MAX_MESSAGE_BYTES,
   ),
+  payload: oneOf('KIND', `what RECEIVE is given: ${PAYLOADS.join(' or ')}; default view`, PAYLOADS),
 }
 
 export const echo: Command = {
@@ -83,11 +86,15 @@ export const echo: Command = {
 function contextOptions(values: OptionValues<typeof options>): Omit<ContextOptions, 'host'> {
   const maxMessageBytes = values['max-message'].at(-1) ?? limits.maxMessageBytes.default
   const names = [...new Set(values.protocol)]
+  const payload = values.payload.at(-1) ?? 'view'
   const callback = echoAt(values.path.at(-1))
   return {
     address: values.address.at(-1) ?? DEFAULT_ADDRESS,
     port: values.port.at(-1) ?? DEFAULT_PORT,
-    protocols: (names.length === 0 ? [''] : names).map((name) => protocolOf(name, callback)),
+    protocols: (names.length === 0 ? [''] : names).map((name) => ({
+      ...protocolOf(name, callback),
+      payload,
+    })),
     // Who was told of no subprotocol has no reason to refuse one.
     unknownProtocol: names.length === 0 ? 'accept' : 'refuse',
     // A tool for trying things out, pages from anywhere included; it holds nothing to protect.

@@ -13,24 +13,23 @@ const startTimeoutMs = 15_000
 const stopTimeoutMs = 3_000
 const lineTimeoutMs = 120_000
 
+const ourEcho = (nodeOptions) => [
+  process.execPath,
+  ...nodeOptions,
+  ourCommand,
+  ...['echo', '--host', 'epoll', '--port', '0'],
+]
+
 const commands = {
   raw: () => [programPath('raw-echo')],
   bare: () => [programPath('bare-echo')],
-  ours: (nodeOptions) => [
-    process.execPath,
-    ...nodeOptions,
-    ourCommand,
-    'echo',
-    '--host',
-    'epoll',
-    '--port',
-    '0',
-  ],
+  ours: ourEcho,
+  'ours copy': (nodeOptions) => [...ourEcho(nodeOptions), '--payload', 'copy'],
   ws: (nodeOptions) => [process.execPath, ...nodeOptions, join(benchDirectory, 'ws-echo.mjs')],
 }
 
 /** JavaScript needs time to be compiled; C is as fast at once as it will ever be. */
-export const isCompiledAtRunTime = (kind) => kind === 'ours' || kind === 'ws'
+export const isCompiledAtRunTime = (kind) => kind.startsWith('ours') || kind === 'ws'
 
 const children = new Set()
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')))

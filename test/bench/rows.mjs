@@ -24,6 +24,15 @@ const echoRow = (name, load, level, overBare, overWs) => ({
   ],
 })
 
+/** The same with `payload: 'copy'`, the default of handlers: printed beside, with the same targets. */
+const copyRow = (name, load, level, overBare, overWs) => ({
+  name,
+  title: `${describe(load)}, payload copied`,
+  load,
+  series: echoSeries.map((one) => (one.key === 'ours' ? { ...one, server: 'ours copy' } : one)),
+  ratios: echoRow(name, load, level, overBare, overWs).ratios,
+})
+
 const yardstickRow = (name, load) => ({
   name,
   title: `${describe(load)}: is the yardstick straight?`,
@@ -62,6 +71,8 @@ export const rows = [
   echoRow('20x16-text', workload(20, 16, true), 'Must', 1.7, 0.1),
   echoRow('1kx1-text', workload(1024, 1, true), 'Aim', 1.2, 0.5),
   echoRow('64kx1-text', workload(65536, 1, true), 'Aim', 1.2, 0.45),
+  copyRow('20x1-copy', workload(20, 1), 'Must', 1.15, 0.6),
+  copyRow('20x16-copy', workload(20, 16), 'Must', 1.7, 0.1),
   {
     name: 'idle-5000',
     title: `${describe(workload(20, 1))}, beside 5,000 idle ones`,
