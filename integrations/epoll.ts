@@ -2,10 +2,11 @@
  * The epoll host: WebSockets in a loop of your own on Linux, blocking or not, with your own fds
  * beside the library's.
  *
- * Three ways in. `epollHost()` with `run`, or a loop: `while (running) service(ctx, 0)`.
- * `epollHost()` and `host.poller` for your own descriptors in the same set. `rawHost()` with a
- * `Poller`, or any poller you have: four announcements out, `serviceFd` in. Refuses to know frames
- * and handshakes; the parts are in epoll/ and epoll-addon/. Source: src/CONTRACT.md.
+ * Four ways in. `epollHost()` with `run`, or a loop: `while (running) service(ctx, 0)`.
+ * `epollHost({ loop: 'node' })`, beside everything else on Node's own loop. `epollHost()` and
+ * `host.poller` for your own descriptors in the same set. `rawHost()` with a `Poller`, or any
+ * poller you have: four announcements out, `serviceFd` in. Refuses to know frames and handshakes;
+ * the parts are in epoll/ and epoll-addon/. Source: src/CONTRACT.md.
  */
 import { randomFillSync } from 'node:crypto'
 import { hostname } from 'node:os'
@@ -15,6 +16,7 @@ import { addon } from './epoll-addon/binding.js'
 import { Poller } from './epoll/poller.js'
 import type { PollerOptions } from './epoll/poller.js'
 import { dropPrivileges } from './epoll/privileges.js'
+import { NodeLoop } from './epoll/node-loop.js'
 import { loopOf } from './epoll/service-loop.js'
 import { socketIo } from './epoll/socket-io.js'
 
@@ -34,6 +36,12 @@ export interface EpollHostOptions {
   readonly backend?: PollerOptions['backend']
   /** For a set of its own, as in PollerOptions; not together with `poller`. */
   readonly maxWaitMs?: number
+  /**
+   * `'node'`: Node's own loop, of this thread, serves the contexts beside its timers, promises and
+   * other I/O; neither `service` nor `run` is called. Needs a set of its own, on epoll. Hosts that
+   * join the set by `poller` are served with it.
+   */
+  readonly loop?: 'node'
 }
 
 /** What `epollHost` gives: a Host whose poll array is a Poller. */
@@ -49,6 +57,13 @@ export interface EpollHost extends Host {
   readonly poller: Poller
   readonly pollSet: PollSet
   nextGen(): number
+  /** Undoes `unref`. Where Node's loop does not serve the set, neither does anything. */
+  ref(): void
+  /**
+   * With `loop: 'node'` a context keeps the process alive, or the worker, until it is destroyed;
+   * after this it does no longer.
+   */
+  unref(): void
 }
 
 /**
@@ -84,8 +99,12 @@ export function rawHost(): Host {
  * A Host whose poll array is a Poller. Contexts that share a host, or hosts that share a poller,
  * are serviced together: one wait finds what is ready for any of them.
  *
+ * With `loop: 'node'` Node's own loop is the one that waits. Each readiness is one round, within
+ * the budgets, so that neither side starves the other. What a callback throws and no `onError`
+ * takes is an uncaughtException. Foreign descriptors are served while a context has any.
+ *
  * @throws UsageError ERR_EXTPOLL_NO_ADDON where the addon is not built; ERR_EXTPOLL_HOST_OPTION for
- *   `poller` together with options that only a new set can have
+ *   `poller` together with options that only a new set can have, and for a loop that is not there
  *
  * @example
  * const ctx = createContext({ host: epollHost(), port: 9000, protocols: [chat] })
@@ -93,24 +112,48 @@ export function rawHost(): Host {
  *   tick()
  *   service(ctx, 0)
  * }
+ *
+ * @example
+ * createContext({ host: epollHost({ loop: 'node' }), port: 9000, protocols: [chat] })
  */
 export function epollHost(options: EpollHostOptions = {}): EpollHost {
-  const { poller = ownPoller(options), backend, maxWaitMs } = options
-  if (!(poller instanceof Poller)) {
-    throw new UsageError('ERR_EXTPOLL_HOST_OPTION', 'epollHost(): poller must be a Poller')
-  }
-  if (options.poller !== undefined && (backend !== undefined || maxWaitMs !== undefined)) {
-    const message =
-      'epollHost(): backend and maxWaitMs are those of the poller given; leave them out'
-    throw new UsageError('ERR_EXTPOLL_HOST_OPTION', message)
-  }
+  checkHostOptions(options)
+  const poller = options.poller ?? ownPoller(options)
   const loop = loopOf(poller)
+  if (options.loop === 'node') driveByNode(poller)
+  const { driver } = loop
   return {
     ...rawHost(),
     now: () => loop.now(),
     poller,
     pollSet: pollSetOver(poller),
     nextGen: () => poller.nextGen(),
+    ref: () => driver?.ref(true),
+    unref: () => driver?.ref(false),
+  }
+}
+
+function checkHostOptions({ poller, backend, maxWaitMs, loop }: EpollHostOptions): void {
+  const refuse = (why: string): never => {
+    throw new UsageError('ERR_EXTPOLL_HOST_OPTION', `epollHost(): ${why}`)
+  }
+  if (poller !== undefined && !(poller instanceof Poller)) refuse('poller must be a Poller')
+  if (poller !== undefined && (backend !== undefined || maxWaitMs !== undefined))
+    refuse('backend and maxWaitMs are those of the poller given; leave them out')
+  if (loop === undefined) return
+  if (loop !== 'node') refuse("loop must be 'node', or left out")
+  if (poller !== undefined)
+    refuse("loop: 'node' is for a host with a poller of its own; others join that by poller alone")
+  if (backend === 'poll') refuse("loop: 'node' needs epoll: poll(2) has no descriptor to watch")
+}
+
+function driveByNode(poller: Poller): void {
+  const loop = loopOf(poller)
+  try {
+    loop.driver = new NodeLoop(poller, loop)
+  } catch (error) {
+    poller.close()
+    throw error
   }
 }
 
@@ -124,7 +167,11 @@ function ownPoller({ backend, maxWaitMs }: EpollHostOptions): Poller {
 /** The announcements, as changes of the poller; the owner of each fd is its context. */
 function pollSetOver(poller: Poller): PollSet {
   const loop = loopOf(poller)
+  const { driver } = loop
   return {
+    ...(driver === undefined
+      ? {}
+      : { timeout: (timeoutMs: number) => driver.timeoutChanged(timeoutMs) }),
     add(fd, events, change) {
       poller.add(fd, events, change.gen, change.context)
       loop.count(change.context as Context, 1)

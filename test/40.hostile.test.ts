@@ -21,7 +21,7 @@ const MAX_GROWTH_BYTES = 64 * 2 ** 20
 const EARLIEST = 0.98
 const LATEST = 1.1
 /** Too few would make the slowest hundredth a matter of chance. */
-const MIN_SAMPLES = 5000
+const MIN_SAMPLES = 2000
 
 interface Family {
   readonly attackers: number

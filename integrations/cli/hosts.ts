@@ -3,6 +3,8 @@
  *
  * Knows no subcommand: a command gives a context made on the host, and gets it served to its end.
  */
+import { EventEmitter, once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import { closeAll, contextDestroy, pollFds, POLLIN } from '../../src/index.js'
 import type { Context, Host } from '../../src/index.js'
 import { epollHost, service, watchSignals } from '../epoll.js'
@@ -25,11 +27,12 @@ export type HostRow = () => OpenHost
 /** With the closing of what is left, and the end of the process, well below half a second. */
 const GRACE_MS = 300
 const ENDING_WAIT_MS = 20
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 function openEpoll(): OpenHost {
   const host = epollHost()
   const { poller } = host
-  const watch = watchSignals(['SIGINT', 'SIGTERM'])
+  const watch = watchSignals(SIGNALS)
   let signals = 0
   poller.add(watch.fd, POLLIN, undefined, () => {
     signals += watch.read().length
@@ -53,8 +56,36 @@ function openEpoll(): OpenHost {
   }
 }
 
+/** Node's own loop waits, and its signal handlers run in it. */
+function openNodeLoop(): OpenHost {
+  const host = epollHost({ loop: 'node' })
+  const signals = new EventEmitter()
+  const hear = (): void => void signals.emit('signal')
+  for (const signal of SIGNALS) process.on(signal, hear)
+  return {
+    host,
+    async serveUntilSignal(ctx) {
+      await once(signals, 'signal')
+      const endMs = host.now() + GRACE_MS
+      closeAll(ctx, 1001, GRACE_MS)
+      let hurried = false
+      signals.once('signal', () => (hurried = true))
+      while (pollFds(ctx).length > 0 && !hurried && host.now() < endMs)
+        await setTimeout(ENDING_WAIT_MS)
+      contextDestroy(ctx)
+    },
+    close() {
+      for (const signal of SIGNALS) process.off(signal, hear)
+      host.poller.close()
+    },
+  }
+}
+
 /** Name -> host; the first is the default. */
-export const hosts = { epoll: openEpoll } satisfies Record<string, HostRow>
+export const hosts = { epoll: openEpoll, 'epoll-uv': openNodeLoop } satisfies Record<
+  string,
+  HostRow
+>
 
 export type HostName = keyof typeof hosts
 

@@ -59,6 +59,7 @@ static napi_value init(napi_env env, napi_value exports) {
   export_files(env, exports, addon);
   export_shed(env, exports, addon);
   export_signals(env, exports, addon);
+  export_uv_poll(env, exports, addon);
   return exports;
 }
 

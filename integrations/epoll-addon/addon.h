@@ -57,12 +57,15 @@ struct BufferSlot {
   napi_ref managed = nullptr;
 };
 
+struct UvPoll;
+
 // A set of descriptors that wait together. poll(2) keeps its array here, epoll keeps it itself.
 struct PollerSlot {
   int epoll_fd = -1;  // -1: the poll(2) backend
   int wake_fd = -1;
   int buffer_id = 0;  // where wait writes its triples
   int max_events = 0;
+  UvPoll* uv_poll = nullptr;  // where Node's own loop watches epoll_fd
   std::vector<epoll_event> ready;
   std::vector<pollfd> pollfds;
   std::vector<uint32_t> gens;     // of pollfds, same index
@@ -262,6 +265,9 @@ void forget_spare(Addon* addon, int listen_fd);
 void release_pollers(Addon* addon);
 void release_signals(Addon* addon);
 
+// --- uv-poll.cc
+void close_uv_poll(UvPoll* poll);
+
 // --- what JavaScript can call, by file
 void export_function(napi_env env, napi_value exports, Addon* addon, const char* name,
                      napi_callback function);
@@ -273,5 +279,6 @@ void export_events(napi_env env, napi_value exports, Addon* addon);
 void export_files(napi_env env, napi_value exports, Addon* addon);
 void export_shed(napi_env env, napi_value exports, Addon* addon);
 void export_signals(napi_env env, napi_value exports, Addon* addon);
+void export_uv_poll(napi_env env, napi_value exports, Addon* addon);
 
 }  // namespace extpoll

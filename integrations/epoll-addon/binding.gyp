@@ -12,7 +12,8 @@
         "poller.cc",
         "shed.cc",
         "signals.cc",
-        "sockets.cc"
+        "sockets.cc",
+        "uv-poll.cc"
       ],
       "cflags_cc": [
         "-std=c++17",

@@ -48,6 +48,10 @@ export interface Addon {
   pollerRemove(pollerId: number, fd: number): number
   wait(pollerId: number, timeoutMs: number): number
 
+  uvPollOpen(pollerId: number, onReadable: () => void): number
+  uvPollActive(pollerId: number, active: boolean): number
+  uvPollRef(pollerId: number, ref: boolean): number
+
   eventCreate(): number
   eventWrite(fd: number): number
   eventDrain(fd: number): number

@@ -89,6 +89,7 @@ static int remove(PollerSlot* poller, int fd) {
 }
 
 static void free_poller(Addon* addon, PollerSlot* poller) {
+  close_uv_poll(poller->uv_poll);
   if (poller->epoll_fd >= 0) close(poller->epoll_fd);
   if (poller->wake_fd >= 0) {
     addon->fds.set(poller->wake_fd, FdKind::kNone);

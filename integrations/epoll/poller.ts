@@ -64,6 +64,13 @@ function checkedEvents(call: string, events: number): number {
   throw new UsageError('ERR_EXTPOLL_EVENTS', message)
 }
 
+let readId: (poller: Poller) => number
+
+/** What the addon calls it, for the integration's other files. */
+export function pollerIdOf(poller: Poller): number {
+  return readId(poller)
+}
+
 /**
  * A poll set. Level-triggered, whatever the backend: what is not dealt with is reported again.
  *
@@ -75,6 +82,10 @@ function checkedEvents(call: string, events: number): number {
  * for (let i = 0; i < count; i++) console.log(pollfds[i].fd, formatEvents(pollfds[i].revents))
  */
 export class Poller {
+  static {
+    readId = (poller) => poller.#id
+  }
+
   readonly backend: 'epoll' | 'poll'
   /** See PollerOptions. */
   readonly maxWaitMs: number

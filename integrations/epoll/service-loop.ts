@@ -17,11 +17,23 @@ interface Member {
   fds: number
 }
 
+/** Who turns the loop where it is not `service`. */
+export interface LoopDriver {
+  /** The contexts on the poller have this many descriptors now. Called within announcements. */
+  fdsChanged(fds: number): void
+  /** As PollSet.timeout. */
+  timeoutChanged(timeoutMs: number): void
+  /** Whether its contexts keep the process alive. */
+  ref(keepsAlive: boolean): void
+}
+
 export class ServiceLoop {
   readonly poller: Poller
+  driver: LoopDriver | undefined
   readonly #members: Member[] = []
   readonly #pollfds: Pollfd[] = []
   readonly #errors: unknown[] = []
+  #fds = 0
   #running = false
   /** The clock as it was when the wait ended; what a round does happens at that time. */
   #roundMs = 0
@@ -39,6 +51,9 @@ export class ServiceLoop {
       this.#members.push(member)
     }
     member.fds += change
+    if (change === 0) return
+    this.#fds += change
+    this.driver?.fdsChanged(this.#fds)
   }
 
   /** Monotonic milliseconds: read once per round, as libuv does, and afresh outside of one. */
@@ -48,15 +63,43 @@ export class ServiceLoop {
 
   /** See `service`. */
   service(context: Context, timeoutMs: number): number {
+    if (this.driver !== undefined) {
+      const message =
+        "service() and run() are not for a host with loop: 'node': Node's own loop serves its " +
+        'contexts, as soon as you return to it'
+      throw new UsageError('ERR_EXTPOLL_NODE_LOOP', message)
+    }
     if (this.#running) {
       const message = 'service() must not be called from a callback of a context on the same poller'
       throw new UsageError('ERR_EXTPOLL_REENTRANT_SERVICE', message)
     }
     this.count(context, 0)
+    return this.#run(() => this.#wait(context, timeoutMs))
+  }
+
+  /** One round of what is ready and due now, for a driver. @throws as `service` */
+  round(): void {
+    if (this.poller.closed) return
+    this.#run(() => {
+      const count = this.poller.wait(this.#pollfds, 0)
+      this.#roundMs = performance.now()
+      this.#inRound = true
+      this.#serviceReady(count)
+      this.#serviceDue()
+      return count
+    })
+  }
+
+  /** How long until the next context is due: 0 now, -1 never. */
+  timeoutMs(): number {
+    return this.#soonest(-1)
+  }
+
+  #run(serve: () => number): number {
     this.#running = true
     let serviced: number
     try {
-      serviced = this.#wait(context, timeoutMs)
+      serviced = serve()
     } finally {
       this.#running = false
       this.#inRound = false
@@ -87,8 +130,18 @@ export class ServiceLoop {
     }
   }
 
-  /** The nearest of the caller's limit and what each context on the poller waits for. */
+  /**
+   * The nearest of the caller's limit and what each context on the poller waits for. By the clock of
+   * the last round first: a wait that maxWaitMs cuts short anyway is not worth another look.
+   */
   #sooner(limitMs: number): number {
+    this.#inRound = true
+    const roughMs = this.#soonest(limitMs)
+    this.#inRound = false
+    return roughMs > 0 && roughMs <= this.poller.maxWaitMs ? this.#soonest(limitMs) : roughMs
+  }
+
+  #soonest(limitMs: number): number {
     let soonestMs = limitMs
     for (const { context } of this.#members) {
       const timeoutMs = nextTimeout(context)

@@ -75,7 +75,7 @@ export function writePrepared(wsi: Wsi, frame: PreparedFrame): WriteResult {
   const connection = connectionOf(wsi, 'writePrepared')
   if (!(frame instanceof EncodedFrame))
     throw new UsageError('ERR_EXTPOLL_WRITE_DATA', 'writePrepared() takes what prepareFrame() made')
-  if (connection.state !== State.OPEN) return 'closed'
+  if (connection.state !== State.OPEN || connection.core.destroyWanted) return 'closed'
   if (connection.sendsFragments)
     throw new UsageError(
       'ERR_EXTPOLL_WRITE_FRAGMENT',

@@ -26,8 +26,8 @@ import { isSendableCloseCode, MAX_CLOSE_REASON_BYTES } from '../wire/close-code.
 export function close(wsi: Wsi, code = 1000, reason = ''): boolean {
   const connection = connectionOf(wsi, 'close')
   checkClose(code, reason)
-  if (connection.state !== State.OPEN) return false
   const core = ownerOf(connection)
+  if (connection.state !== State.OPEN || core.destroyWanted) return false
   enter(core, 'close', connection.fd)
   try {
     beginClose(core, connection, {

@@ -72,7 +72,7 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
       'ERR_EXTPOLL_WRITE_DATA',
       'write takes a string or a Uint8Array, a Buffer for instance',
     )
-  if (connection.state !== State.OPEN) return 'closed'
+  if (connection.state !== State.OPEN || core.destroyWanted) return 'closed'
   if (kind === CLOSE) return writeClose(core, connection, Buffer.from(data))
   const firstByte = checkKind(connection, kind)
   if (isNested(core)) return writeFrame(core, connection, firstByte, data)

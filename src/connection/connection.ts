@@ -53,6 +53,8 @@ export interface Core {
   arenaUsedBytes: number
   /** Changes whenever the arena is emptied. */
   arenaEpoch: number
+  /** contextDestroy was called; it runs when the outermost call unwinds (C27). */
+  readonly destroyWanted: boolean
   /** Bytes in all send queues and message assemblies. */
   bufferedBytes: number
 

@@ -67,7 +67,7 @@ export function contextOf(handle: unknown, call: string): ContextState {
   )
 }
 
-/** The protocol behind a handle. @throws UsageError for anything that is no Protocol of a context */
+/** The protocol behind a handle. @throws UsageError for what is no Protocol of a context */
 export function protocolOf(handle: unknown, call: string): ProtocolEntry {
   if (handle instanceof ProtocolEntry) return handle
   throw new UsageError(

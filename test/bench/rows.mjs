@@ -24,7 +24,7 @@ const echoRow = (name, load, level, overBare, overWs) => ({
   ],
 })
 
-/** The same with `payload: 'copy'`, the default of handlers: printed beside, with the same targets. */
+/** The same with `payload: 'copy'`, the default of handlers: printed beside, same targets. */
 const copyRow = (name, load, level, overBare, overWs) => ({
   name,
   title: `${describe(load)}, payload copied`,

@@ -14,7 +14,10 @@ export function checkedEpoll(backend: 'epoll' | 'poll'): EpollHost {
 
 /** The same under Node's own loop. */
 export function checkedNodeLoop(): EpollHost {
-  return underChecker(epollHost({ loop: 'node' }))
+  const host = epollHost({ loop: 'node' })
+  // A test that fails before it destroys its contexts must not keep the run alive.
+  host.unref()
+  return underChecker(host)
 }
 
 function underChecker({ poller, ...host }: EpollHost): EpollHost {

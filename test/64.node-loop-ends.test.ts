@@ -1,0 +1,243 @@
+/**
+ * Node's own loop with the epoll host in processes and threads of their own: how they end, what
+ * becomes of exceptions, and what a flood and a lack of descriptors cost everybody else.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
+import { needsAddon, startWorker } from './support/epoll-addon.js'
+import { readPage } from './support/pages.js'
+import { Client, Program, projectRoot, takePort } from './support/programs.js'
+
+const tsx = ['--expose-gc', '--import', 'tsx']
+const script = join(projectRoot, 'test/support/node-loop-child.ts')
+
+interface Child {
+  readonly program: Program
+  readonly port: number
+  readonly url: string
+}
+
+async function start(mode: string, maxFds?: number): Promise<Child> {
+  const args = [...tsx, script, mode]
+  const limited = ['-c', `ulimit -n ${maxFds ?? ''}; exec "$@"`, 'sh', process.execPath, ...args]
+  const program =
+    maxFds === undefined ? new Program(process.execPath, args) : new Program('sh', limited)
+  const port = Number(await program.firstLine())
+  return { program, port, url: `ws://127.0.0.1:${port}` }
+}
+
+async function assertEchoed(client: Client, text: string): Promise<void> {
+  client.socket.send(text)
+  assert.equal((await client.next()).data.toString(), text)
+}
+
+async function opened(url: string, order?: string): Promise<Client> {
+  const client = await Client.open(url)
+  await assertEchoed(client, 'alive?')
+  if (order !== undefined) client.socket.send(order)
+  return client
+}
+
+describe("64 under Node's loop: a process", () => {
+  needsAddon()
+
+  it('hears of an exception as an uncaughtException, and the server goes on', async () => {
+    const { program, url } = await start('catches')
+    for (let turn = 0; turn < 2; turn++)
+      assert.equal((await (await opened(url, 'throw')).closed).code, 1011)
+    await opened(url)
+    while (program.stdout.split('\n').length < 4) await once(program.process.stdout!, 'data')
+    assert.match(program.stdout, /^\d+\n(?:uncaught: thrown by a handler\n){2}$/)
+  })
+
+  it('that does not catch it ends with status 1, and shows it', async () => {
+    const { program, url } = await start('')
+    await (
+      await opened(url, 'throw')
+    ).closed
+    assert.equal((await program.ended).status, 1)
+    assert.match(program.stderr, /thrown by a handler\n.*at /)
+  })
+
+  it('lives while a context does, and ends by itself when that is destroyed', async () => {
+    const { program, url } = await start('')
+    const client = await opened(url)
+    await sleep(100)
+    assert.equal(program.process.exitCode, null)
+    client.socket.send('destroy')
+    assert.equal((await program.ended).status, 0, program.stderr)
+  })
+
+  it('ends at once after unref(), and not where ref() followed', async () => {
+    assert.equal((await (await start('unref')).program.ended).status, 0)
+    const { program, url } = await start('unref-ref')
+    await opened(url, 'unref')
+    assert.equal((await program.ended).status, 0)
+  })
+
+  it('ends by process.exit() in a handler', async () => {
+    const { program, url } = await start('')
+    await opened(url, 'exit')
+    assert.equal((await program.ended).status, 7)
+  })
+
+  it('keeps no host that nobody holds', async () => {
+    const { program } = await start('forgets')
+    assert.equal((await program.ended).status, 0, program.stderr)
+  })
+
+  it('without descriptors left: those that are in are served, and then others again', async () => {
+    const { url } = await start('', 80)
+    const inside: Client[] = []
+    for (;;) {
+      const client = await opened(url).catch(() => undefined)
+      if (client === undefined) break
+      inside.push(client)
+      assert.ok(inside.length < 80)
+    }
+    assert.ok(inside.length > 2)
+    for (const client of inside) await assertEchoed(client, 'still here')
+    inside[0]!.socket.close()
+    await inside[0]!.closed
+    let again: Client | undefined
+    for (let tries = 0; again === undefined && tries < 20; tries++) {
+      again = await opened(url).catch(() => undefined)
+      if (again === undefined) await sleep(20)
+    }
+    await assertEchoed(again!, 'in')
+  })
+})
+
+describe("64 under Node's loop: the recipe and the command", () => {
+  needsAddon()
+
+  it('the clock beside an http server is what integrations/README.md says', async () => {
+    const { blocks } = readPage('integrations/README.md')
+    const text = blocks.find(({ heading }) => heading === "Under Node's loop")!.text
+    const ports = await Promise.all([takePort(), takePort()])
+    await Promise.all(ports.map(({ release }) => release()))
+    const [port, webPort] = ports.map((one) => String(one.port))
+    const folder = join(projectRoot, 'test/.out/node-loop')
+    mkdirSync(folder, { recursive: true })
+    const file = join(folder, 'clock.ts')
+    writeFileSync(file, text.replaceAll('9000', port!).replaceAll('9001', webPort!))
+    const program = new Program(process.execPath, [...tsx, file])
+    let client: Client | undefined
+    for (let tries = 0; client === undefined && tries < 100; tries++) {
+      client = await Client.open(`ws://127.0.0.1:${port}`, ['clock']).catch(() => undefined)
+      if (client === undefined) await sleep(50)
+    }
+    assert.match((await client!.next()).data.toString(), /^20\d\d-\d\d-\d\dT/)
+    const web = await fetch(`http://127.0.0.1:${webPort}/`, { headers: { connection: 'close' } })
+    assert.match(await web.text(), /ws:/)
+    const end = await program.signal('SIGTERM')
+    assert.equal((await client!.closed).code, 1001)
+    assert.equal(end.status, 0, program.stderr)
+  })
+
+  it('extpoll echo --host epoll-uv echoes, and ends by SIGTERM with 1001', async () => {
+    const bin = join(projectRoot, 'dist/integrations/cli/extpoll.js')
+    const program = new Program(bin, ['echo', '--host', 'epoll-uv', '--port', '0'])
+    const client = await Client.open((await program.firstLine()).replace('listening on ', ''))
+    await assertEchoed(client, 'hello')
+    const end = await program.signal('SIGTERM')
+    assert.equal((await client.closed).code, 1001)
+    assert.deepEqual([end.status, program.stderr], [0, ''])
+    assert.ok(end.endingMs < 500, `it took ${end.endingMs} ms`)
+  })
+})
+
+describe("64 under Node's loop: workers", function () {
+  needsAddon()
+  this.timeout(15_000)
+
+  const workers = async (): Promise<{ worker: Worker; url: string }[]> =>
+    Promise.all(
+      [1, 2, 3].map(async () => {
+        const worker = startWorker('./node-loop-child.ts', [''])
+        const [port] = (await once(worker, 'message')) as [number]
+        return { worker, url: `ws://127.0.0.1:${port}` }
+      }),
+    )
+
+  it('three at once serve, and end by terminate() while they do', async () => {
+    const all = await workers()
+    let over = false
+    const clients = await Promise.all(all.map(({ url }) => opened(url)))
+    const busy = clients.map(async (client) => {
+      for (let i = 0; i < 100 || !over; i++) await assertEchoed(client, 'busy')
+    })
+    const ended = busy.map((one) => one.catch(() => 'ended'))
+    await sleep(200)
+    const startMs = performance.now()
+    await Promise.all(all.map(({ worker }) => worker.terminate()))
+    assert.ok(performance.now() - startMs < 1000)
+    over = true
+    assert.deepEqual(await Promise.all(ended), ['ended', 'ended', 'ended'])
+  })
+
+  it('three at once end by a destroy, by process.exit(), and by an exception', async () => {
+    const all = await workers()
+    all[2]!.worker.on('error', () => {})
+    const exits = all.map(
+      ({ worker }) => new Promise<number>((resolve) => void worker.on('exit', resolve)),
+    )
+    for (const [index, order] of ['destroy', 'exit', 'throw'].entries())
+      await opened(all[index]!.url, order)
+    assert.deepEqual(await Promise.all(exits), [0, 7, 1])
+  })
+})
+
+describe("64 under Node's loop: one at full speed beside 100 quiet ones", function () {
+  needsAddon()
+  this.timeout(20_000)
+  this.retries(1)
+
+  /** Ten of a hundred say something every 10 ms. @returns the 99th percentile of their waits */
+  async function p99(peers: readonly Client[], durationMs: number): Promise<number> {
+    const waits: number[] = []
+    const asked: Promise<void>[] = []
+    const endMs = performance.now() + durationMs
+    for (let turn = 0; performance.now() < endMs; turn++) {
+      for (const peer of peers.filter((_peer, index) => index % 10 === turn % 10)) {
+        const startMs = performance.now()
+        peer.socket.send('quiet')
+        asked.push(peer.next().then(() => void waits.push(performance.now() - startMs)))
+      }
+      await sleep(10)
+    }
+    await Promise.all(asked)
+    return waits.toSorted((a, b) => a - b)[Math.floor(waits.length * 0.99)]!
+  }
+
+  it('the quiet wait 3 times as long at most, a 10 ms interval is never 50 ms late', async () => {
+    const { port, url } = await start('late')
+    const peers = await Promise.all(Array.from({ length: 100 }, () => Client.open(url)))
+    await p99(peers, 300)
+    const aloneMs = await p99(peers, 1000)
+    const flooder = new Program(process.execPath, [
+      ...tsx,
+      join(projectRoot, 'test/support/flooder.ts'),
+      String(port),
+    ])
+    await flooder.firstLine()
+    const late = async (): Promise<number> => {
+      peers[0]!.socket.send('late')
+      return Number((await peers[0]!.next()).data.toString())
+    }
+    await late()
+    const floodedMs = await p99(peers, 1500)
+    const latestMs = await late()
+    await flooder.signal('SIGTERM')
+    const [, speed = ''] = flooder.stdout.trim().split('\n')
+    const shown = [aloneMs, floodedMs, latestMs].map((ms) => ms.toFixed(1))
+    const flooded = `beside a flood ${shown[1]} ms, interval late ${shown[2]} ms; ${speed}`
+    console.log(`      p99 ${shown[0]} ms, ${flooded}`)
+    assert.ok(latestMs < 50, `the interval was ${latestMs} ms late`)
+    assert.ok(floodedMs <= 3 * aloneMs, `${floodedMs} ms beside a flood, ${aloneMs} ms without`)
+  })
+})
