@@ -9,7 +9,6 @@ import {
   callbackOnWritable,
   callbackOnWritableAllProtocol,
   canonicalHostname,
-  close,
   contextDestroy,
   createContext,
   defineProtocol,
@@ -22,12 +21,10 @@ import {
   pollFds,
   POLLIN,
   POLLOUT,
-  prepareFrame,
   rxFlowControl,
   serviceFd,
   TEXT,
   write,
-  writePrepared,
   type Context,
   type ContextOptions,
   type Wsi,
@@ -219,26 +216,6 @@ describe('45 seed functions: contextDestroy', () => {
     made.h.open().sendMessage('die')
     made.h.run()
     assert.deepEqual(made.log, ['still there', 'closed 1001 CONTEXT_DESTROYED'])
-  })
-
-  it('contextDestroy: inside a callback nothing more is taken (C27)', () => {
-    const answers: unknown[] = []
-    const made = scene({
-      handlers: {
-        RECEIVE(wsi) {
-          contextDestroy(made.h.ctx)
-          answers.push(write(wsi, 'x', TEXT), close(wsi))
-          answers.push(writePrepared(wsi, prepareFrame('y', TEXT)))
-        },
-      },
-    })
-    const peer = made.h.open().sendMessage('die')
-    made.h.run()
-    assert.deepEqual(answers, ['closed', false, 'closed'])
-    assert.deepEqual(
-      peer.frames().map(({ opcode, payload }) => [opcode, payload.toString('hex')]),
-      [[8, '03e9']],
-    )
   })
 
   it("contextDestroy: the host's loop serves the others", () => {

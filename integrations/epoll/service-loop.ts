@@ -35,7 +35,7 @@ export class ServiceLoop {
   readonly #errors: unknown[] = []
   #fds = 0
   #running = false
-  /** The clock as it was when the wait ended; what a round does happens at that time. */
+  /** The clock as last read: when the wait ended, or since. A round happens at one time. */
   #roundMs = 0
   #inRound = false
 
@@ -58,7 +58,8 @@ export class ServiceLoop {
 
   /** Monotonic milliseconds: read once per round, as libuv does, and afresh outside of one. */
   now(): number {
-    return this.#inRound ? this.#roundMs : performance.now()
+    if (!this.#inRound) this.#roundMs = performance.now()
+    return this.#roundMs
   }
 
   /** See `service`. */
