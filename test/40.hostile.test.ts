@@ -107,6 +107,7 @@ function judge(family: Family, { attacks, ended }: Siege): void {
   const byName = new Map(ended.map((row) => [row.name, row]))
   const limit = family.options[family.limit]!
   const { status, closeCode } = faults[family.fault] as { status?: number; closeCode?: number }
+  assert.equal(attacks.filter(({ stuck }) => stuck).length, 0, 'still there')
   for (const attack of attacks) {
     const row = byName.get(attack.name)
     if (attack.status === 101) {

@@ -1,6 +1,6 @@
 /**
- * A process, or a worker, that gives up its rights in one way, by name, and tells what became of it:
- * an Outcome, as JSON or as a message. Loads all it needs before.
+ * A process, or a worker, that gives up its rights in one way, by name, and tells what became of
+ * it: an Outcome, as JSON or as a message. Loads all it needs before.
  */
 import { readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'

@@ -18,6 +18,8 @@ export interface Attack {
   readonly answeredMs: number
   readonly goneMs: number
   readonly pongs: number
+  /** Nobody ended it: it gave up by itself. */
+  readonly stuck: boolean
   /** It was let go on up to its limit, and was still there. */
   readonly livedToLimit: boolean
 }
@@ -28,6 +30,8 @@ const limit = Number(limitText)
 const GATHER_MS = 1000
 /** Those whose attacks end at once come again for so long. */
 const SIEGE_MS = 2500
+/** Who is still there then is not gone at any limit. */
+const PATIENCE_MS = 10_000
 const attacks: Attack[] = []
 let beganMs = 0
 const endMs = (): number => beganMs + SIEGE_MS
@@ -38,7 +42,12 @@ async function record(
   connectedMs: number,
   livedToLimit: boolean,
 ): Promise<void> {
-  const endedMs = await client.ended
+  const patience = new AbortController()
+  const givenUp = pause(PATIENCE_MS, -1, { signal: patience.signal }).catch(() => -1)
+  const first = await Promise.race([client.ended, givenUp])
+  patience.abort()
+  client.socket.destroy()
+  const endedMs = first < 0 ? performance.now() : first
   const answeredMs = client.answeredMs === 0 ? endedMs : client.answeredMs
   attacks.push({
     name,
@@ -47,6 +56,7 @@ async function record(
     answeredMs: answeredMs - connectedMs,
     goneMs: endedMs - answeredMs,
     pongs: client.frames.get(10) ?? 0,
+    stuck: first < 0,
     livedToLimit,
   })
 }
@@ -102,7 +112,7 @@ async function fragmentFlood(index: number): Promise<void> {
     const ponged = new Promise<void>((resolve) => (client.onFrame = () => resolve()))
     client.socket.write(upTo)
     client.socket.write(maskedFrame(PING_FRAME, Buffer.alloc(0)))
-    await Promise.race([ponged, client.ended])
+    await Promise.race([ponged, client.ended, pause(PATIENCE_MS, 0, { ref: false })])
     const lived = client.closeCode === 0 && !client.socket.destroyed
     client.socket.write(beyond)
     client.socket.once('end', () => client.socket.end())

@@ -2,8 +2,8 @@
  * The server that hostile peers meet: echo on the epoll host, and a report of how everybody ended.
  *
  * The first argument is JSON: options of createContext. The first line on stdout tells that it
- * listens, and its port; each line on stdin is answered by one of JSON, a Report, of who ended since the last. A message
- * `give N` is answered by N bytes. Knows no attack.
+ * listens, and its port; each line on stdin is answered by one of JSON, a Report, of who ended
+ * since the last. A message `give N` is answered by N bytes. Knows no attack.
  */
 import { readSync, writeSync } from 'node:fs'
 import { epollHost, run } from '../../integrations/epoll.js'
