@@ -132,8 +132,8 @@ export class ServiceLoop {
   }
 
   /**
-   * The nearest of the caller's limit and what each context on the poller waits for. By the clock of
-   * the last round first: a wait that maxWaitMs cuts short anyway is not worth another look.
+   * The nearest of the caller's limit and what each context on the poller waits for. By the last
+   * clock reading first: a wait that maxWaitMs cuts short anyway is not worth another look.
    */
   #sooner(limitMs: number): number {
     this.#inRound = true

@@ -116,13 +116,25 @@ const host = epollHost()
 const options = JSON.parse(process.argv[2] ?? '{}') as Partial<ContextOptions>
 const where = options.path === undefined ? { port: 0 } : {}
 const ctx = createContext({ ...where, ...options, host: watched(host), protocols: [protocol] })
-writeSync(1, `${getListenAddress(ctx)!.port}\n`)
+say(String(getListenAddress(ctx)!.port))
+
+/** The pipe takes as much as it has room for, and may have none for a moment. */
+function say(line: string): void {
+  let rest = Buffer.from(`${line}\n`)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EAGAIN') throw error
+    }
+  }
+}
 
 /** Whoever started this went away: so does this. */
 function answer(): void {
   if (readSync(0, Buffer.alloc(64)) === 0) process.exit(0)
   const report: Report = { ended: ended.splice(0), open }
-  writeSync(1, `${JSON.stringify(report)}\n`)
+  say(JSON.stringify(report))
 }
 
 host.poller.add(0, POLLIN, undefined, answer)
