@@ -60,7 +60,7 @@ function endPaused(core: Core, connection: Connection): void {
     dropConnection(core, connection, 'PAUSED_ERROR_TIMEOUT')
     return
   }
-  const laidOut = layOutHeld(core, connection)
+  const laidOut = layOutHeld(core, connection, core.rx.bytes.length)
   const room = core.limits.rxHighWaterBytes - laidOut
   const result = room > 0 ? io.recv(fd, core.rx, laidOut, room) : WOULD_BLOCK
   if (result > 0) {

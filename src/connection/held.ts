@@ -5,11 +5,15 @@
  */
 import { type Connection, type Core } from './connection.js'
 
-/** Copies the held bytes to the front of the receive buffer. @returns how many */
-export function layOutHeld(core: Core, connection: Connection): number {
+/**
+ * Copies held bytes to the front of the receive buffer.
+ * @param maxBytes no more than these: a short turn need not move what it cannot consume
+ * @returns how many
+ */
+export function layOutHeld(core: Core, connection: Connection, maxBytes: number): number {
   const { held, heldAt } = connection
   if (held === null) return 0
-  return held.copy(core.rx.bytes, 0, heldAt, Math.min(held.length, heldAt + core.rx.bytes.length))
+  return held.copy(core.rx.bytes, 0, heldAt, Math.min(held.length, heldAt + maxBytes))
 }
 
 /**
@@ -27,7 +31,7 @@ export function keepUnconsumed(
 ): void {
   const { held } = connection
   if (held === null && consumed === end) return
-  if (held !== null && end === laidOut && consumed < laidOut) {
+  if (held !== null && end === laidOut && connection.heldAt + consumed < held.length) {
     // Nothing new came: the bytes are where they were.
     connection.heldAt += consumed
     core.bufferedBytes -= consumed

@@ -201,7 +201,7 @@ const rows = {
     why: 'Messages and control frames handled per call.',
   },
   turnMessageBudget: {
-    default: 32,
+    default: 16,
     min: 1,
     max: 2 ** 20,
     why:

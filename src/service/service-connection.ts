@@ -17,6 +17,9 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../poll/pollfd.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
 
+/** More than any header and control frame; less than a turn's messages usually take. */
+const HELD_PORTION_BYTES = 4_096
+
 /** @returns whether the kernel may have more to read than this call took (C12) */
 export function serviceConnection(
   core: ContextState,
@@ -48,7 +51,7 @@ function serviceWritable(core: ContextState, connection: Connection): void {
 
 /** One recv, and everything it completes. */
 function receive(core: ContextState, connection: Connection): boolean {
-  const laidOut = layOutHeld(core, connection)
+  const laidOut = layOutHeld(core, connection, core.rx.bytes.length)
   const asked = Math.min(core.rx.bytes.length - laidOut, core.budget.rxBytes)
   if (asked <= 0) return true
   const result = connection.io.recv(connection.fd, core.rx, laidOut, asked)
@@ -76,13 +79,29 @@ function receive(core: ContextState, connection: Connection): boolean {
 export function consumeHeld(core: ContextState, connection: Connection): void {
   connection.isPending = false
   core.pending.delete(connection)
-  const laidOut = layOutHeld(core, connection)
-  if (laidOut > 0) consume(core, connection, laidOut, laidOut)
+  let left: number
+  do {
+    left = connection.heldBytes
+    const laidOut = layOutHeld(core, connection, heldPortionBytes(core, connection))
+    if (laidOut > 0) consume(core, connection, laidOut, laidOut)
+    // On with the next portion, until a partial frame is all there is.
+  } while (
+    connection.heldBytes > 0 &&
+    connection.heldBytes < left &&
+    connection.delivers &&
+    !connection.isPending &&
+    !connection.blocked
+  )
   if (connection.eof) endIfDelivered(core, connection)
   // What the peer sent before the transport failed: nothing will announce it.
   const drains = connection.state === State.DRAINING && connection.reads && !connection.isPending
   if (drains) receive(core, connection)
   if (connection.state === State.DRAINING && connection.reads) core.schedulePending(connection)
+}
+
+/** A head is only understood whole; frames are consumed as they lie. */
+function heldPortionBytes(core: ContextState, { delivers }: Connection): number {
+  return delivers ? HELD_PORTION_BYTES : core.rx.bytes.length
 }
 
 /** Consumes the receive buffer up to `end`; the states may change on the way. */
