@@ -117,7 +117,7 @@ function tellRefused(
 }
 
 /**
- * Filters fail closed: an answer that is none of ours refuses (seed-API:
+ * Filters fail closed: an answer that is none of ours refuses (seed:
  * FILTER_PROTOCOL_CONNECTION).
  */
 function decide(
