@@ -97,7 +97,7 @@ format: $(INSTALLED) ## rewrite the formatting of every file
 demo: build addon ## a chat over a loop of its own on 127.0.0.1:8080 (PORT=9000 make demo)
 	@exec $(NODE) --import tsx examples/nginx-like/main.ts
 
-bench: build addon ## CPU per echoed message beside a bare C echo and ws
+bench: build addon ## what a server spends, beside bare C and ws: a table and .bench/chart.svg
 	$(NODE) test/bench/run.mjs $(ARGS)
 
 clean: ## remove what was built, not node_modules

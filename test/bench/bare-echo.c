@@ -3,6 +3,8 @@
  * for ours. Level-triggered, one recv per readiness into one shared buffer; all frames of a recv
  * are answered in one send. Source: RFC 6455 sections 4.2 and 5.
  *
+ * With --broadcast every message goes to every connection instead: one send() for each, in a loop.
+ *
  * It does all that an echo must: frames of every length, partial frames, short writes (it stops
  * reading until they have left), pings, the closing handshake. It does not validate UTF-8, has no
  * limits beside one, no timeouts and no callbacks: those are a library's, and are in the ratio.
@@ -41,6 +43,7 @@ struct bytes {
 };
 
 struct connection {
+  struct connection *next, **link; /* all of them; what points at this one */
   int fd;
   bool upgraded, closing, writing;
   struct bytes partial; /* the beginning of a frame whose end has not come */
@@ -54,6 +57,8 @@ struct frame {
 };
 
 static int epoll_fd;
+static struct connection *connections;
+static bool broadcasts;
 static uint8_t received[RECEIVE_BYTES];
 static struct bytes answer; /* of the call under way; empty between calls */
 
@@ -76,6 +81,8 @@ static void watch(struct connection *connection, int op, uint32_t mask) {
 }
 
 static void end(struct connection *connection) {
+  *connection->link = connection->next;
+  if (connection->next) connection->next->link = connection->link;
   close(connection->fd);
   free(connection->partial.at);
   free(connection->unsent.at);
@@ -163,16 +170,25 @@ static ssize_t answer_head(struct connection *connection, const uint8_t *at, siz
 /* One send of all that was answered. What does not leave is kept, and reading stops for it. */
 static bool flush(struct connection *connection) {
   if (answer.count == 0) return true;
-  ssize_t sent = send(connection->fd, answer.at, answer.count, MSG_NOSIGNAL);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
+  ssize_t sent = 0;
+  if (!connection->writing) {
+    sent = send(connection->fd, answer.at, answer.count, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
+  }
   const size_t gone = sent < 0 ? 0 : (size_t)sent;
   if (gone < answer.count) {
     append(&connection->unsent, answer.at + gone, answer.count - gone);
+    if (!connection->writing) watch(connection, EPOLL_CTL_MOD, EPOLLOUT);
     connection->writing = true;
-    watch(connection, EPOLL_CTL_MOD, EPOLLOUT);
   }
-  answer.count = 0;
   return true;
+}
+
+/* To everyone who is upgraded. Who has gone is found when its own readiness comes. */
+static void flush_all(void) {
+  for (struct connection *each = connections; each; each = each->next) {
+    if (each->upgraded) flush(each);
+  }
 }
 
 static bool resume_writing(struct connection *connection) {
@@ -201,7 +217,8 @@ static bool serve(struct connection *connection) {
   const size_t have = (size_t)count + (split ? partial->count : 0);
   size_t used = 0, missing = 0;
   ssize_t result = 0;
-  if (!connection->upgraded) {
+  const bool was_upgraded = connection->upgraded;
+  if (!was_upgraded) {
     result = answer_head(connection, at, have);
     if (result < 0) return false;
     used = (size_t)result;
@@ -219,7 +236,8 @@ static bool serve(struct connection *connection) {
     memmove(partial->at, (split ? partial->at : received) + used, left);
     partial->count = left;
   }
-  if (!flush(connection)) return false;
+  if (broadcasts && was_upgraded) flush_all();
+  else if (!flush(connection)) return false;
   return connection->writing || !connection->closing;
 }
 
@@ -231,6 +249,10 @@ static void accept_one(int listener) {
   struct connection *connection = calloc(1, sizeof *connection);
   if (!connection) abort();
   connection->fd = fd;
+  connection->next = connections;
+  connection->link = &connections;
+  if (connections) connections->link = &connection->next;
+  connections = connection;
   watch(connection, EPOLL_CTL_ADD, EPOLLIN);
 }
 
@@ -249,8 +271,9 @@ static int listen_loopback(void) {
   return fd;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   static struct epoll_event events[EVENTS_MAX];
+  broadcasts = argc == 2 && strcmp(argv[1], "--broadcast") == 0;
   int listener = listen_loopback();
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};

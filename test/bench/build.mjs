@@ -15,7 +15,10 @@ export const ourCommand = join(rootDirectory, 'dist/integrations/cli/extpoll.js'
 const compiler = process.env.CC ?? 'cc'
 const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra']
 const programs = {
-  load: ['load.c', 'ws-client.c', 'payload.c', 'accept-key.c'],
+  load: [
+    ...['load.c', 'phase.c', 'phase-echo.c', 'phase-broadcast.c', 'phase-upgrade.c'],
+    ...['ws-client.c', 'payload.c', 'accept-key.c'],
+  ],
   'bare-echo': ['bare-echo.c', 'accept-key.c'],
   'raw-echo': ['raw-echo.c'],
 }

@@ -4,7 +4,7 @@
  * runs of one binary differ by more (memory layout, code addresses) than two phases of one run.
  */
 import { isCompiledAtRunTime, runLoad, startServer } from './processes.mjs'
-import { ratioOfMedians, median } from './statistics.mjs'
+import { bootstrap, median } from './statistics.mjs'
 
 const sameLow = 0.95
 const sameHigh = 1.05
@@ -40,42 +40,58 @@ async function measureRounds(row, timing, progress) {
     }
     rounds.push(round)
     const figures = round.map(({ key, us }) => `${key} ${us.toFixed(2)}`).join(', ')
-    progress(`${row.name} round ${i + 1}/${timing.rounds}: ${figures} us per message`)
+    progress(`${row.name} round ${i + 1}/${timing.rounds}: ${figures} us per ${row.unit}`)
   }
   return rounds
 }
 
-function summarize(row, rounds) {
-  const samples = (key, what) =>
-    rounds.map((round) => round.filter((run) => run.key === key).map((run) => run[what]))
-  const keys = [...new Set(row.series.map((entry) => entry.key))]
+/** The median of one key's runs, as a function of the rounds that are looked at. */
+const medianOf =
+  (rounds, key, what = 'us') =>
+  (chosen) =>
+    median(
+      chosen.flatMap((i) => rounds[i].filter((run) => run.key === key)).map((run) => run[what]),
+    )
+
+/** A target's figure: `of`, less `less` where there is one, over `over`. */
+function ratio(rounds, { of, less, over }) {
+  const [top, under] = [medianOf(rounds, of), medianOf(rounds, over)]
+  const off = less === undefined ? () => 0 : medianOf(rounds, less)
+  return bootstrap(rounds.length, (chosen) => (top(chosen) - off(chosen)) / under(chosen))
+}
+
+/** The first and the last run of a round are the same program: how far do they agree? */
+function sameness(row, rounds) {
   const last = row.series.length - 1
   // A row with one thing measured once (a smoke run) has nothing to compare with itself.
-  const isPaired = last > 0 && row.series[0].key === row.series[last].key
-  const first = rounds.map((round) => [round[0].us])
-  const again = rounds.map((round) => [round[last].us])
+  if (last === 0 || row.series[0].key !== row.series[last].key) return null
+  const at = (index) => (chosen) => median(chosen.map((i) => rounds[i][index].us))
+  const figure = bootstrap(rounds.length, (chosen) => at(0)(chosen) / at(last)(chosen))
+  return { key: row.series[0].key, ...figure }
+}
+
+function summarize(row, rounds) {
+  const keys = [...new Set(row.series.map((entry) => entry.key))]
   return {
     name: row.name,
     title: row.title,
+    unit: row.unit,
     medians: keys.map((key) => ({
       key,
-      us: median(samples(key, 'us').flat()),
-      busy: median(samples(key, 'busy').flat()),
+      us: bootstrap(rounds.length, medianOf(rounds, key)),
+      busy: medianOf(rounds, key, 'busy')(rounds.map((_, i) => i)),
     })),
-    same: isPaired ? { key: keys[0], ...ratioOfMedians(first, again) } : null,
+    same: sameness(row, rounds),
     ratios: row.ratios
-      .filter(({ of, over }) => keys.includes(of) && keys.includes(over))
-      .map((target) => ({
-        ...target,
-        ...ratioOfMedians(samples(target.of, 'us'), samples(target.over, 'us')),
-      })),
+      .filter(({ of, less = of, over }) => [of, less, over].every((key) => keys.includes(key)))
+      .map((target) => ({ ...target, ...ratio(rounds, target) })),
     notes: [...new Set(rounds.flat().flatMap((run) => run.notes))],
     rounds: rounds.map((round) => round.map(({ key, us }) => ({ key, us }))),
   }
 }
 
-const distance = (same) => (same ? Math.abs(Math.log(same.ratio)) : 0)
-const isTrusted = (same) => !same || (same.ratio >= sameLow && same.ratio <= sameHigh)
+const distance = (same) => (same ? Math.abs(Math.log(same.value)) : 0)
+const isTrusted = (same) => !same || (same.value >= sameLow && same.value <= sameHigh)
 
 /**
  * Measures a row; again where a thing measured twice differs from itself by more than 5 %, at most
@@ -91,7 +107,7 @@ export async function measureRow(row, timing, progress) {
     if (!best || distance(summary.same) < distance(best.same)) best = summary
     best.trusted = isTrusted(best.same)
     if (best.trusted || attempts === timing.attempts) continue
-    progress(`${row.name}: ${summary.same.ratio.toFixed(3)} of itself, too far from 1; once more`)
+    progress(`${row.name}: ${summary.same.value.toFixed(3)} of itself, too far from 1; once more`)
   }
   return { ...best, attempts }
 }

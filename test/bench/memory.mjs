@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startLoad, startServer } from './processes.mjs'
-import { median } from './statistics.mjs'
+import { bootstrap, median } from './statistics.mjs'
 
 const settleStepMs = 250
 const settleStepsMax = 20
@@ -72,10 +72,11 @@ export async function measureMemory(row, progress) {
       progress(`${row.name} round ${round + 1}/${row.rounds}: ${kind} ${bytes}`)
     }
   }
+  const medianOf = (list, what) => (chosen) => median(chosen.map((round) => list[round][what]))
   const medians = [...slopes].map(([key, list]) => ({
     key,
-    total: median(list.map(({ total }) => total)),
-    native: median(list.map(({ native }) => native)),
+    total: bootstrap(row.rounds, medianOf(list, 'total')),
+    native: bootstrap(row.rounds, medianOf(list, 'native')),
   }))
-  return { name: row.name, title: row.title, idle: row.idle, medians }
+  return { name: row.name, title: row.title, idle: row.idle, targets: row.targets, medians }
 }

@@ -13,23 +13,32 @@ const startTimeoutMs = 15_000
 const stopTimeoutMs = 3_000
 const lineTimeoutMs = 120_000
 
-const ourEcho = (nodeOptions) => [
-  process.execPath,
-  ...nodeOptions,
-  ourCommand,
-  ...['echo', '--host', 'epoll', '--port', '0'],
-]
+const node = (nodeOptions, file, ...args) => [process.execPath, ...nodeOptions, file, ...args]
+const ourEcho = (host, ...args) => {
+  const echo = ['echo', '--host', host, '--port', '0', ...args]
+  return (nodeOptions) => node(nodeOptions, ourCommand, ...echo)
+}
+const script =
+  (name, ...args) =>
+  (nodeOptions) =>
+    node(nodeOptions, join(benchDirectory, name), ...args)
 
+/** Kind of server -> its command. What is not in C takes options of node. */
 const commands = {
   raw: () => [programPath('raw-echo')],
   bare: () => [programPath('bare-echo')],
-  ours: ourEcho,
-  'ours copy': (nodeOptions) => [...ourEcho(nodeOptions), '--payload', 'copy'],
-  ws: (nodeOptions) => [process.execPath, ...nodeOptions, join(benchDirectory, 'ws-echo.mjs')],
+  ours: ourEcho('epoll'),
+  uv: ourEcho('epoll-uv'),
+  'ours copy': ourEcho('epoll', '--payload', 'copy'),
+  ws: script('ws-server.mjs'),
+  'bare broadcast': () => [programPath('bare-echo'), '--broadcast'],
+  'ours broadcast': script('our-broadcast.mjs'),
+  'ours prepared': script('our-broadcast.mjs', '--prepared'),
+  'ws broadcast': script('ws-server.mjs', '--broadcast'),
 }
 
 /** JavaScript needs time to be compiled; C is as fast at once as it will ever be. */
-export const isCompiledAtRunTime = (kind) => kind.startsWith('ours') || kind === 'ws'
+export const isCompiledAtRunTime = (kind) => !/^(bare|raw)/.test(kind)
 
 const children = new Set()
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')))

@@ -1,5 +1,5 @@
 /*
- * Medians, ratios of medians and their bootstrap intervals. Pure: numbers in, numbers out; the
+ * Medians, and the bootstrap interval of a figure made of them. Pure: numbers in, numbers out; the
  * resampling has its own small generator, so that the same samples give the same interval.
  */
 const resamples = 4000
@@ -22,18 +22,17 @@ function generator(seed) {
 }
 
 /**
- * The ratio of medians of two series and its 90 % interval.
- * @param over, under one array of samples per round (a round may have measured a thing twice);
- *   whole rounds are resampled, because what disturbs a round disturbs all of it
+ * A figure of several rounds and its 90 % interval: `{ value, low, high }`.
+ * @param rounds how many there are
+ * @param figure from a list of rounds' numbers to the figure; whole rounds are resampled, because
+ *   what disturbs a round disturbs all of it
  */
-export function ratioOfMedians(over, under) {
-  const ratio = (rounds) =>
-    median(rounds.flatMap((round) => over[round])) / median(rounds.flatMap((round) => under[round]))
-  const all = over.map((_, round) => round)
+export function bootstrap(rounds, figure) {
+  const all = Array.from({ length: rounds }, (_, round) => round)
   const random = generator(1)
-  const ratios = Array.from({ length: resamples }, () =>
-    ratio(all.map(() => Math.floor(random() * all.length))),
+  const figures = Array.from({ length: resamples }, () =>
+    figure(all.map(() => Math.floor(random() * rounds))),
   ).sort((a, b) => a - b)
-  const at = (share) => ratios[Math.round(share * (resamples - 1))]
-  return { ratio: ratio(all), low: at(0.05), high: at(0.95) }
+  const at = (share) => figures[Math.round(share * (resamples - 1))]
+  return { value: figure(all), low: at(0.05), high: at(0.95) }
 }

@@ -71,10 +71,9 @@ static bool read_response(int fd, char *response) {
   return false;
 }
 
-static bool upgrade(int fd) {
+static bool send_request(int fd, char accept[ACCEPT_CHARS + 1]) {
   uint8_t nonce[16];
-  char key[KEY_CHARS + 1], accept[ACCEPT_CHARS + 1];
-  char request[512], response[RESPONSE_BYTES_MAX];
+  char key[KEY_CHARS + 1], request[512];
   payload_binary(nonce, sizeof nonce);
   base64_encode(nonce, sizeof nonce, key);
   accept_key(key, accept);
@@ -83,7 +82,11 @@ static bool upgrade(int fd) {
                         "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
                         "Sec-WebSocket-Version: 13\r\n\r\n",
                         key);
-  if (send(fd, request, (size_t)length, MSG_NOSIGNAL) != length) return false;
+  return send(fd, request, (size_t)length, MSG_NOSIGNAL) == length;
+}
+
+static bool is_upgraded(int fd, const char accept[ACCEPT_CHARS + 1]) {
+  char response[RESPONSE_BYTES_MAX];
   if (!read_response(fd, response)) return false;
   if (strncmp(response, "HTTP/1.1 101 ", 13) != 0) return false;
   const char *field = strcasestr(response, "\r\nsec-websocket-accept:");
@@ -93,18 +96,28 @@ static bool upgrade(int fd) {
   return strncmp(field, accept, ACCEPT_CHARS) == 0;
 }
 
-int client_connect(const struct workload *workload) {
-  int fd = connect_socket(workload->port);
-  if (fd < 0) {
+enum client_result client_begin(struct client *client, const struct workload *workload) {
+  *client = (struct client){.fd = connect_socket(workload->port)};
+  if (client->fd < 0) {
     fprintf(stderr, "load: connect to port %d: %s\n", workload->port, strerror(errno));
-    return -1;
+    return CLIENT_ERROR;
   }
-  if (!workload->raw && !upgrade(fd)) {
-    fprintf(stderr, "load: the opening handshake was not answered as RFC 6455 says\n");
-    close(fd);
-    return -1;
-  }
-  return fd;
+  if (workload->raw || send_request(client->fd, client->accept)) return CLIENT_DONE;
+  fprintf(stderr, "load: the upgrade request could not be sent\n");
+  return CLIENT_ERROR;
+}
+
+enum client_result client_finish(struct client *client) {
+  if (is_upgraded(client->fd, client->accept)) return CLIENT_DONE;
+  fprintf(stderr, "load: the opening handshake was not answered as RFC 6455 says\n");
+  return CLIENT_ERROR;
+}
+
+int client_connect(const struct workload *workload) {
+  struct client client;
+  if (client_begin(&client, workload) == CLIENT_ERROR) return -1;
+  if (!workload->raw && client_finish(&client) == CLIENT_ERROR) return -1;
+  return client.fd;
 }
 
 enum client_result client_open(struct client *client, const struct workload *workload) {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accept-key.h"
+
 struct workload {
   int port;
   bool raw;  /* no handshake, and the very bytes that were sent are expected back */
@@ -22,10 +24,14 @@ struct client {
   size_t out_bytes, out_sent;
   uint8_t *expected; /* what must come back: in raw mode the same memory as out */
   size_t expected_bytes, received;
+  char accept[ACCEPT_CHARS + 1]; /* what the opening handshake must answer */
 };
 
 enum client_result { CLIENT_ERROR = -1, CLIENT_AGAIN = 0, CLIENT_DONE = 1 };
 
+/* Connects and asks for the upgrade; the answer is left to client_finish, once it is there. */
+enum client_result client_begin(struct client *client, const struct workload *workload);
+enum client_result client_finish(struct client *client);
 /* A connected and upgraded blocking socket, or -1 with a line on stderr. */
 int client_connect(const struct workload *workload);
 /* Connects, upgrades and makes room for one burst. */
