@@ -168,7 +168,8 @@ int main(int argc, char **argv) {
   struct phase warmup = {0}, measured = {0};
   if (settings.load.connections > 0) {
     open_clients(&settings.load);
-    warmup = settings.kind->run(&settings.load, (struct length){.seconds = settings.warmup_seconds});
+    const struct length short_while = {.seconds = settings.warmup_seconds};
+    warmup = settings.kind->run(&settings.load, short_while);
     say("warm");
     measured = settings.kind->run(&settings.load, settings.length);
     say("measured");
