@@ -239,7 +239,11 @@ describe('60 the addon: addresses', () => {
       assert.deepEqual(socketIo.peerAddress(client), here)
       assert.deepEqual(socketIo.peerAddress(server), socketIo.localAddress(client))
       assert.equal(socketIo.accept(listenFd), WOULD_BLOCK)
-      closePair({ client, server })
+      const there = socketIo.localAddress(client)
+      socketIo.close(client, true)
+      assert.ok(socketIo.sendv(server, [Buffer.from('x')]) < 0, 'a reset')
+      assert.deepEqual(socketIo.peerAddress(server), there)
+      socketIo.close(server, false)
       socketIo.close(listenFd, false)
       assert.equal(socketIo.localAddress(listenFd).family, '')
     }

@@ -16,6 +16,13 @@ void FdTable::set(int fd, FdKind kind) {
     kinds_.resize(index + 1, FdKind::kNone);
   }
   kinds_[index] = kind;
+  if (index < peers_.size()) peers_[index] = Peer{};
+}
+
+void FdTable::set_peer(int fd, const Peer& peer) {
+  const size_t index = static_cast<size_t>(fd);
+  if (index >= peers_.size()) peers_.resize(index + 1);
+  peers_[index] = peer;
 }
 
 // Runs when the environment ends, by itself, by process.exit in a worker, or by terminate().

@@ -21,6 +21,15 @@ namespace extpoll {
 // What a descriptor in our table is, and with it which calls accept it. kNone is not ours.
 enum class FdKind : uint8_t { kNone, kSocket, kTcp, kFile, kEvent, kSignal };
 
+// Who is at the other end of an accepted TCP socket, as accept4 told it: after a reset getpeername
+// would not know. family 0: unknown.
+struct Peer {
+  uint16_t family = 0;
+  uint16_t port = 0;  // as in sockaddr_in: the network's byte order
+  uint32_t scope = 0;
+  uint8_t address[16] = {};
+};
+
 // The descriptors this environment made or adopted, by number.
 class FdTable {
  public:
@@ -31,11 +40,16 @@ class FdTable {
     const FdKind k = kind(fd);
     return k == FdKind::kSocket || k == FdKind::kTcp;
   }
-  void set(int fd, FdKind kind);
+  void set(int fd, FdKind kind);  // forgets the peer
+  void set_peer(int fd, const Peer& peer);
+  Peer peer(int fd) const {
+    return static_cast<size_t>(fd) < peers_.size() ? peers_[fd] : Peer{};
+  }
   int size() const { return static_cast<int>(kinds_.size()); }
 
  private:
   std::vector<FdKind> kinds_;
+  std::vector<Peer> peers_;
 };
 
 // Memory given out once as an external ArrayBuffer. Two owners at most, the table below and the

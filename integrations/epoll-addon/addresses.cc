@@ -83,6 +83,7 @@ static int listen_at(Addon* addon, const Address& address, int backlog) {
   const int on = 1;
   const bool tcp = address.family() != AF_UNIX;
   if (tcp) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (tcp) set_no_delay(fd);  // accepted sockets inherit it
   if (bind(fd, address.get(), address.size) != 0) return fail(fd);
   if (listen(fd, backlog) != 0) return fail(fd);
   const int listen_fd = take_fd(addon, fd, tcp ? FdKind::kTcp : FdKind::kSocket);
@@ -255,9 +256,33 @@ static napi_value JS_localAddress(napi_env env, napi_callback_info info) {
   return ask_address(Args<1>(env, info, "localAddress"), getsockname);
 }
 
-// peerAddress(fd) -> { name, address, port, family }
+static Address address_of(const Peer& peer) {
+  Address address;
+  if (peer.family == AF_INET) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = peer.port;
+    memcpy(&v4->sin_addr, peer.address, sizeof v4->sin_addr);
+    address.size = sizeof *v4;
+  } else if (peer.family == AF_INET6) {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = peer.port;
+    v6->sin6_scope_id = peer.scope;
+    memcpy(&v6->sin6_addr, peer.address, sizeof v6->sin6_addr);
+    address.size = sizeof *v6;
+  }
+  return address;
+}
+
+// peerAddress(fd) -> { name, address, port, family }: an accepted socket's as accept told it.
 static napi_value JS_peerAddress(napi_env env, napi_callback_info info) {
-  return ask_address(Args<1>(env, info, "peerAddress"), getpeername);
+  const Args<1> args(env, info, "peerAddress");
+  int fd = 0;
+  if (!args.fd(0, &fd)) return nullptr;
+  const bool known = args.addon->fds.is_socket(fd) && args.addon->fds.peer(fd).family != 0;
+  if (known) return address_object(env, address_of(args.addon->fds.peer(fd)));
+  return ask_address(args, getpeername);
 }
 
 void export_addresses(napi_env env, napi_value exports, Addon* addon) {

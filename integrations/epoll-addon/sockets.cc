@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/stat.h>
@@ -152,6 +153,20 @@ static napi_value JS_sendv(napi_env env, napi_callback_info info) {
   return number(env, result_of(sent));
 }
 
+static Peer peer_of(const sockaddr_storage& address) {
+  Peer peer;
+  if (address.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
+    peer = {AF_INET, v4->sin_port, 0, {}};
+    memcpy(peer.address, &v4->sin_addr, sizeof v4->sin_addr);
+  } else if (address.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+    peer = {AF_INET6, v6->sin6_port, v6->sin6_scope_id, {}};
+    memcpy(peer.address, &v6->sin6_addr, sizeof v6->sin6_addr);
+  }
+  return peer;
+}
+
 // accept(listenFd) -> fd or -errno
 static napi_value JS_accept(napi_env env, napi_callback_info info) {
   Args<1> args(env, info, "accept");
@@ -159,12 +174,18 @@ static napi_value JS_accept(napi_env env, napi_callback_info info) {
   if (!args.fd(0, &fd)) return nullptr;
   const FdKind kind = args.addon->fds.kind(fd);
   if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  sockaddr_storage address;
+  address.ss_family = AF_UNSPEC;
+  socklen_t size = sizeof address;
   int accepted;
   do {
-    accepted = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    accepted = accept4(fd, reinterpret_cast<sockaddr*>(&address), &size,
+                       SOCK_NONBLOCK | SOCK_CLOEXEC);
   } while (accepted < 0 && errno == EINTR);
-  if (accepted >= 0 && kind == FdKind::kTcp) set_no_delay(accepted);
-  return number(env, take_fd(args.addon, accepted, kind));
+  const int taken = take_fd(args.addon, accepted, kind);
+  // TCP_NODELAY it has of its listener.
+  if (taken >= 0 && kind == FdKind::kTcp) args.addon->fds.set_peer(taken, peer_of(address));
+  return number(env, taken);
 }
 
 // shutdown(fd) -> 0 or -errno

@@ -29,15 +29,9 @@ const TRIPLE_BYTES = 12
 const MAX_FD = 2 ** 30 - 1
 const MAX_GEN = 2 ** 32 - 1
 const EBADF = -9
+/** Room of a new set; doubled when a higher fd comes. */
+const FIRST_FDS = 64
 const IMPLIED = POLLERR | POLLHUP
-
-interface Entry {
-  /** What the kernel gives back with an event: never repeated, so a stale one is always told. */
-  readonly serial: number
-  readonly gen: number | undefined
-  readonly owner: unknown
-  events: number
-}
 
 /** What a collected Poller leaves behind, so that one that nobody closed is closed all the same. */
 const forgotten = new FinalizationRegistry<{ id: number; bufferId: number }>(({ id, bufferId }) => {
@@ -100,7 +94,13 @@ export class Poller {
   readonly #id: number
   readonly #bufferId: number
   readonly #triples: Int32Array
-  readonly #entries: (Entry | undefined)[] = []
+  // What is in the set, by fd; in columns, since one object for each would cost 56 bytes.
+  /** What the kernel gives back with an event: never repeated, so a stale one is told. 0: absent */
+  #serials = new Uint32Array(FIRST_FDS)
+  /** 0: none was given. */
+  #gens = new Uint32Array(FIRST_FDS)
+  #masks = new Uint8Array(FIRST_FDS)
+  readonly #owners: unknown[] = []
   /** Of pollfds that carry no generation: the serial of the entry each was last filled for. */
   readonly #serialOf = new WeakMap<Pollfd, number>()
   #size = 0
@@ -177,8 +177,12 @@ export class Poller {
     const result = addon().pollerAdd(this.#id, fd, mask, this.#serial)
     if (result === EBADF) throw new UsageError('ERR_EXTPOLL_FD', `add(): fd ${fd} is not open`)
     if (result < 0) throw systemError('epoll_ctl', result, `fd ${fd} cannot join the poll set`)
-    if (this.#entries[fd] === undefined) this.#size++
-    this.#entries[fd] = { serial: this.#serial, gen, owner, events: mask }
+    if (fd >= this.#serials.length) this.#grow(fd)
+    if (this.#serials[fd] === 0) this.#size++
+    this.#serials[fd] = this.#serial
+    this.#gens[fd] = gen ?? 0
+    this.#masks[fd] = mask
+    this.#owners[fd] = owner
   }
 
   /**
@@ -192,16 +196,16 @@ export class Poller {
     this.#open('modify')
     checkedFd('modify', fd)
     const mask = checkedEvents('modify', events)
-    const entry = this.#entries[fd]
+    const serial = this.#serialAt(fd)
     const message = `modify(): fd ${fd} is not in the poll set, or was closed; add() it`
-    if (entry === undefined) throw new UsageError('ERR_EXTPOLL_UNKNOWN_FD', message)
-    if (entry.events === mask) return
-    const result = addon().pollerModify(this.#id, fd, mask, entry.serial)
+    if (serial === 0) throw new UsageError('ERR_EXTPOLL_UNKNOWN_FD', message)
+    if (this.#masks[fd] === mask) return
+    const result = addon().pollerModify(this.#id, fd, mask, serial)
     if (result < 0) {
       this.remove(fd)
       throw new UsageError('ERR_EXTPOLL_UNKNOWN_FD', message)
     }
-    entry.events = mask
+    this.#masks[fd] = mask
   }
 
   /**
@@ -209,9 +213,9 @@ export class Poller {
    * the last `wait` already found: `isLive` tells. Unknown: nothing happens.
    */
   remove(fd: number): void {
-    const entry = Number.isInteger(fd) ? this.#entries[fd] : undefined
-    if (entry === undefined) return
-    this.#entries[fd] = undefined
+    if (this.#serialAt(fd) === 0) return
+    this.#serials[fd] = 0
+    this.#owners[fd] = undefined
     this.#size--
     // Refused where it was closed too early; the kernel forgot it then by itself.
     if (!this.#closed) addon().pollerRemove(this.#id, fd)
@@ -236,12 +240,11 @@ export class Poller {
     for (let at = 0; at < count * 3; at += 3) {
       const fd = triples[at]!
       const serial = triples[at + 1]! >>> 0
-      const entry = this.#entries[fd]
       if (serial === 0) {
         addon().eventDrain(this.wakeFd)
         this.#woken = true
-      } else if (entry?.serial === serial) {
-        this.#fill(pollfds, filled++, fd, triples[at + 2]!, entry)
+      } else if (this.#serialAt(fd) === serial) {
+        this.#fill(pollfds, filled++, fd, triples[at + 2]!)
       }
     }
     return filled
@@ -258,12 +261,12 @@ export class Poller {
    * its number was removed and added again. Ask right before acting on each pollfd of a batch.
    */
   isLive(pollfd: Pollfd): boolean {
-    return this.#entryOf(pollfd) !== undefined
+    return this.#isKnown(pollfd)
   }
 
   /** The owner given to `add`; undefined where there was none, and where `isLive` is false. */
   ownerOf(pollfd: Pollfd): unknown {
-    return this.#entryOf(pollfd)?.owner
+    return this.#isKnown(pollfd) ? this.#owners[pollfd.fd] : undefined
   }
 
   /** Ends a wait that is under way, or the next one, with 0 events unless others are ready. */
@@ -295,10 +298,27 @@ export class Poller {
     return timeoutMs < 0 || timeoutMs > this.maxWaitMs ? this.maxWaitMs : Math.ceil(timeoutMs)
   }
 
-  #fill(pollfds: Pollfd[], index: number, fd: number, revents: number, entry: Entry): void {
+  /** 0 for what is not in the set, and for what is no fd at all. */
+  #serialAt(fd: number): number {
+    return typeof fd === 'number' ? (this.#serials[fd] ?? 0) : 0
+  }
+
+  #grow(fd: number): void {
+    let room = this.#serials.length
+    while (room <= fd) room *= 2
+    const [serials, gens, masks] = [this.#serials, this.#gens, this.#masks]
+    this.#serials = new Uint32Array(room)
+    this.#gens = new Uint32Array(room)
+    this.#masks = new Uint8Array(room)
+    this.#serials.set(serials)
+    this.#gens.set(gens)
+    this.#masks.set(masks)
+  }
+
+  #fill(pollfds: Pollfd[], index: number, fd: number, revents: number): void {
     const pollfd = pollfds[index]
-    const { gen } = entry
-    if (gen !== undefined) {
+    const gen = this.#gens[fd]!
+    if (gen !== 0) {
       if (pollfd?.gen === undefined) {
         pollfds[index] = { fd, revents, gen }
       } else {
@@ -313,16 +333,18 @@ export class Poller {
     if (plain === undefined || 'gen' in plain) plain = pollfds[index] = { fd, revents }
     plain.fd = fd
     plain.revents = revents
-    this.#serialOf.set(plain, entry.serial)
+    this.#serialOf.set(plain, this.#serials[fd]!)
   }
 
-  #entryOf(pollfd: Pollfd): Entry | undefined {
+  #isKnown(pollfd: Pollfd): boolean {
     const { fd } = pollfd
-    const entry = typeof fd === 'number' ? this.#entries[fd] : undefined
-    if (entry === undefined || entry.gen !== pollfd.gen) return undefined
-    if (entry.gen !== undefined) return entry
-    const serial = this.#serialOf.get(pollfd)
-    return serial === undefined || serial === entry.serial ? entry : undefined
+    const serial = this.#serialAt(fd)
+    if (serial === 0) return false
+    const gen = this.#gens[fd]!
+    if (gen !== 0) return gen === pollfd.gen
+    if (pollfd.gen !== undefined) return false
+    const filledFor = this.#serialOf.get(pollfd)
+    return filledFor === undefined || filledFor === serial
   }
 }
 

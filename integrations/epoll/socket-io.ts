@@ -48,6 +48,7 @@ export const socketIo: EpollSocketIo = {
   socketError: (fd) => addon().socketError(fd),
   localAddress: (fd) => addon().localAddress(fd),
   peerAddress: (fd) => addon().peerAddress(fd),
+  remembersPeers: true,
   mask: (buffer, offset, length, key) => addon().mask(buffer.id, offset, length, key),
 
   openFile: (root, path) => addon().openFile(root, path, false),

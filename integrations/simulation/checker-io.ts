@@ -15,6 +15,7 @@ export class CheckedIo implements SocketIo {
   /** How far recv has written into each buffer since it was last wiped. */
   private readonly received = new Map<IoBuffer, number>()
 
+  readonly remembersPeers?: boolean
   readonly shed?: NonNullable<SocketIo['shed']>
   readonly mask?: NonNullable<SocketIo['mask']>
   readonly resolve?: NonNullable<SocketIo['resolve']>
@@ -28,6 +29,7 @@ export class CheckedIo implements SocketIo {
     private readonly io: SocketIo,
     private readonly observer: Observer,
   ) {
+    if (io.remembersPeers !== undefined) this.remembersPeers = io.remembersPeers
     if (io.shed) this.shed = io.shed.bind(io)
     if (io.mask) this.mask = io.mask.bind(io)
     if (io.resolved) this.resolved = io.resolved.bind(io)

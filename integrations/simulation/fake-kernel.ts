@@ -207,6 +207,8 @@ export class FakeKernel implements SocketIo {
     return this.entry('localAddress', fd).address
   }
 
+  readonly remembersPeers = true
+
   peerAddress(fd: number): SocketAddress {
     const entry = this.entry('peerAddress', fd)
     return entry.kind === 'socket' ? entry.other.address : NOWHERE

@@ -91,7 +91,7 @@ export interface Core {
 export class Connection extends TimedEntry {
   readonly core: Core
   readonly io: SocketIo
-  readonly peer: SocketAddress
+  #peer: SocketAddress | null
   state: StateNumber = State.REQUEST
   protocol: ProtocolEntry | null = null
   /** The session object; made by createSession. */
@@ -110,16 +110,11 @@ export class Connection extends TimedEntry {
   paused = false
   /** The transport has no more for us. */
   eof = false
-  /** Payload bytes still to come of the data frame in hand. */
-  frameRemaining = 0
-  frameKey = 0
-  frameFin = false
   /** Opcode of the message in hand, 0 between messages. */
   messageOpcode = 0
   /** The RECEIVE in hand ends its message. */
   finalFragment = false
-  /** Frames of the message in hand so far. */
-  fragments = 0
+  /** The message in hand, where it comes in pieces. */
   assembly: MessageAssembly | null = null
 
   // Sending
@@ -160,21 +155,30 @@ export class Connection extends TimedEntry {
   /** When the ping that is not yet answered was sent; 0 = none. */
   pingSentMs = 0
   pingIntervalMs = 0
-  /** Since when the peer took none of what is queued. */
-  stalledSinceMs = 0
   /** When POLLERR or POLLHUP was heard while paused; 0 = never. */
   errorHeardMs = 0
 
-  constructor(core: Core, io: SocketIo, fd: number, gen: number, peer: SocketAddress) {
+  /** @param peer its address; null: the transport remembers it, and need not be asked yet */
+  constructor(core: Core, io: SocketIo, fd: number, gen: number, peer: SocketAddress | null) {
     super(fd, gen)
     this.core = core
     this.io = io
-    this.peer = peer
+    this.#peer = peer
+  }
+
+  /** The other side's address. */
+  get peer(): SocketAddress {
+    return (this.#peer ??= this.io.peerAddress(this.fd))
   }
 
   /** The application's handle is this object itself. */
   get wsi(): Wsi {
     return this as unknown as Wsi
+  }
+
+  /** The descriptor is about to close; its address stays known until CLOSED returned (C3). */
+  keepPeer(): void {
+    this.#peer ??= this.io.peerAddress(this.fd)
   }
 
   /** Takes the next state. */
@@ -203,6 +207,11 @@ export class Connection extends TimedEntry {
     if (this.assembly === null) return
     this.core.bufferedBytes -= this.assembly.capacityBytes
     this.assembly = null
+  }
+
+  /** Payload bytes still to come of the data frame in hand. */
+  get frameRemaining(): number {
+    return this.assembly === null ? 0 : this.assembly.frameRemaining
   }
 
   get queuedBytes(): number {

@@ -12,7 +12,7 @@ export function nextDeadlineMs(connection: Connection): number {
   let earliest = Infinity
   if (connection.stateDeadlineMs !== 0) earliest = connection.stateDeadlineMs
   if (connection.queue !== null)
-    earliest = Math.min(earliest, connection.stalledSinceMs + limits.writeStallTimeoutMs)
+    earliest = Math.min(earliest, connection.queue.stalledSinceMs + limits.writeStallTimeoutMs)
   if (connection.errorHeardMs !== 0)
     earliest = Math.min(earliest, connection.errorHeardMs + limits.pausedErrorTimeoutMs)
   // While we do not read, silence says nothing about the peer.

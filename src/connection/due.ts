@@ -19,7 +19,8 @@ const NO_PAYLOAD = Buffer.alloc(0)
 export function serviceDue(core: Core, connection: Connection): void {
   const now = core.now()
   const { limits } = core
-  if (connection.queue !== null && now >= connection.stalledSinceMs + limits.writeStallTimeoutMs)
+  const { queue } = connection
+  if (queue !== null && now >= queue.stalledSinceMs + limits.writeStallTimeoutMs)
     dropConnection(core, connection, 'WRITE_STALL_TIMEOUT')
   else if (connection.stateDeadlineMs !== 0 && now >= connection.stateDeadlineMs)
     endState(core, connection)

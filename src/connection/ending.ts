@@ -106,6 +106,7 @@ export function finish(
   }
   if (connection.state !== State.ENDED) return false
   dropHeld(core, connection)
+  connection.keepPeer()
   remove(connection)
   connection.io.close(connection.fd, connection.abortive)
   tellEnd(core, connection)

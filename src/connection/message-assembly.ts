@@ -10,6 +10,12 @@ const FIRST_BYTES = 4_096
 const NOTHING = Buffer.alloc(0)
 
 export class MessageAssembly {
+  /** Payload bytes still to come of the frame in hand. */
+  frameRemaining = 0
+  frameKey = 0
+  frameFin = false
+  /** Frames of the message so far. */
+  fragments = 0
   /** Payload bytes so far. */
   length = 0
   /** Set for text. */

@@ -23,8 +23,9 @@ export function consumeFrames(core: Core, connection: Connection, at: number, en
   const { header, budget } = core
   const { bytes } = core.rx
   while (at < end && budget.messages > 0 && connection.delivers && !connection.blocked) {
-    if (connection.frameRemaining > 0) {
-      at = takePayload(core, connection, at, end)
+    const { assembly } = connection
+    if (assembly !== null && assembly.frameRemaining > 0) {
+      at = takePayload(core, connection, assembly, at, end)
       continue
     }
     const headerBytes = readFrameHeader(bytes, at, end, header)
@@ -50,8 +51,7 @@ export function consumeFrames(core: Core, connection: Connection, at: number, en
       connection.messageOpcode = header.opcode
       deliverWhole(core, connection, start, stop)
     } else {
-      beginFrame(connection, header)
-      at = takePayload(core, connection, start, end)
+      at = takePayload(core, connection, beginFrame(connection, header), start, end)
     }
   }
   // After a fault or a close frame nothing that was received counts any more.
@@ -62,16 +62,17 @@ export function consumeFrames(core: Core, connection: Connection, at: number, en
 function sequenceFault(connection: Connection, header: FrameHeader): FaultName | null {
   const { opcode, payloadBytes } = header
   if ((opcode & CONTROL_BIT) !== 0) return null
+  const { assembly } = connection
   const { limits } = connection.core
   const inMessage = connection.messageOpcode !== 0
   if (opcode === OPCODE_CONTINUATION && !inMessage) return 'CONTINUATION_WITHOUT_MESSAGE'
   if (opcode !== OPCODE_CONTINUATION && inMessage) return 'MESSAGE_INTERLEAVED'
   if (payloadBytes > limits.maxFrameBytes) return 'FRAME_TOO_BIG'
   if (connection.protocol?.streams !== true) {
-    const soFar = connection.assembly === null ? 0 : connection.assembly.length
+    const soFar = assembly === null ? 0 : assembly.length
     if (soFar + payloadBytes > limits.maxMessageBytes) return 'MESSAGE_TOO_BIG'
   }
-  if (inMessage && connection.fragments >= limits.maxFragments) return 'TOO_MANY_FRAGMENTS'
+  if (assembly !== null && assembly.fragments >= limits.maxFragments) return 'TOO_MANY_FRAGMENTS'
   return null
 }
 
@@ -82,45 +83,57 @@ function unmaskReceived(core: Core, start: number, stop: number, key: number): v
   else unmask(rx.bytes, core.rxWords, start, stop, key)
 }
 
-function beginFrame(connection: Connection, header: FrameHeader): void {
+function beginFrame(connection: Connection, header: FrameHeader): MessageAssembly {
   if (header.opcode !== OPCODE_CONTINUATION) {
     connection.messageOpcode = header.opcode
-    connection.fragments = 0
     connection.assembly = new MessageAssembly(header.opcode === OPCODE_TEXT)
   }
-  connection.fragments++
-  connection.frameFin = header.fin
-  connection.frameRemaining = header.payloadBytes
-  connection.frameKey = header.maskingKey
+  const assembly = connection.assembly!
+  assembly.fragments++
+  assembly.frameFin = header.fin
+  assembly.frameRemaining = header.payloadBytes
+  assembly.frameKey = header.maskingKey
+  return assembly
 }
 
 /** Takes what is there of the data frame in hand. @returns where it stopped */
-function takePayload(core: Core, connection: Connection, at: number, end: number): number {
-  const length = Math.min(connection.frameRemaining, end - at)
+function takePayload(
+  core: Core,
+  connection: Connection,
+  assembly: MessageAssembly,
+  at: number,
+  end: number,
+): number {
+  const length = Math.min(assembly.frameRemaining, end - at)
   const stop = at + length
-  unmaskReceived(core, at, stop, connection.frameKey)
-  connection.frameKey = rotateMaskingKey(connection.frameKey, length)
-  connection.frameRemaining -= length
-  const frameEnds = connection.frameRemaining === 0
+  unmaskReceived(core, at, stop, assembly.frameKey)
+  assembly.frameKey = rotateMaskingKey(assembly.frameKey, length)
+  assembly.frameRemaining -= length
+  const frameEnds = assembly.frameRemaining === 0
   if (frameEnds || connection.protocol!.streams) core.budget.messages--
-  const messageEnds = frameEnds && connection.frameFin
+  const messageEnds = frameEnds && assembly.frameFin
   const piece = core.rx.bytes.subarray(at, stop)
-  const { utf8 } = connection.assembly!
+  const { utf8 } = assembly
   if (utf8 !== null && (!utf8.push(piece) || (messageEnds && !utf8.atBoundary))) {
     failConnection(core, connection, 'TEXT_UTF8')
     return end
   }
   if (connection.protocol!.streams) deliverPiece(core, connection, piece, messageEnds)
-  else assemble(core, connection, piece, messageEnds)
+  else assemble(core, connection, assembly, piece, messageEnds)
   return stop
 }
 
-function assemble(core: Core, connection: Connection, piece: Buffer, messageEnds: boolean): void {
-  const assembly = connection.assembly!
+function assemble(
+  core: Core,
+  connection: Connection,
+  assembly: MessageAssembly,
+  piece: Buffer,
+  messageEnds: boolean,
+): void {
   const before = assembly.capacityBytes
   // Only the last frame's length tells where the message ends.
-  const knownBytes = connection.frameFin
-    ? assembly.length + piece.length + connection.frameRemaining
+  const knownBytes = assembly.frameFin
+    ? assembly.length + piece.length + assembly.frameRemaining
     : core.limits.maxMessageBytes
   assembly.append(piece, knownBytes)
   core.bufferedBytes += assembly.capacityBytes - before

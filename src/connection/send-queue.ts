@@ -14,11 +14,17 @@ export class SendQueue {
   bytes = 0
   /** Bytes of memory behind them. */
   memoryBytes = 0
+  /** Since when the peer took nothing of it. */
+  stalledSinceMs: number
   readonly #chunks: Buffer[] = []
   /** Bytes of the first chunk that have left. */
   #sent = 0
   /** Bytes of the last chunk that are filled; the rest is room. */
   #filled = 0
+
+  constructor(nowMs: number) {
+    this.stalledSinceMs = nowMs
+  }
 
   /** Copies `source[start, end)` behind what waits. */
   append(source: Uint8Array, start: number, end: number): void {

@@ -3,6 +3,5 @@ import { type Deadline } from '../poll/deadline-heap.js'
 import { PollEntry } from '../poll/interest-table.js'
 
 export abstract class TimedEntry extends PollEntry implements Deadline {
-  armedMs = 0
   heapIndex = -1
 }

@@ -130,8 +130,7 @@ export function enqueue(
   end: number,
 ): void {
   if (connection.queue === null) {
-    connection.queue = new SendQueue()
-    connection.stalledSinceMs = core.now()
+    connection.queue = new SendQueue(core.now())
     armDeadline(core, connection)
     core.touch(connection)
   }
@@ -157,14 +156,13 @@ export function drainQueue(core: Core, connection: Connection): void {
       const before = queue.memoryBytes
       queue.advance(taken)
       core.bufferedBytes += queue.memoryBytes - before
-      connection.stalledSinceMs = core.now()
+      queue.stalledSinceMs = core.now()
     }
     if (taken < offered) break
   }
   core.touch(connection)
   if (queue.bytes === 0) {
     connection.queue = null
-    connection.stalledSinceMs = 0
     connection.pendingPongs = 0
   }
   if (!wasBlocked || connection.blocked) return

@@ -51,7 +51,8 @@ export function resumeListener(core: ContextState): void {
   core.touch(listener)
 }
 
-function countsPeers(core: ContextState): boolean {
+/** Does a limit on connections of one peer apply? */
+export function countsPeers(core: ContextState): boolean {
   return core.limits.maxConnectionsPerPeer < core.limits.maxConnections
 }
 

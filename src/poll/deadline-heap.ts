@@ -7,37 +7,36 @@
 
 /** What can wait in the heap. */
 export interface Deadline {
-  /** When it comes up, in the host's milliseconds. Changed by the heap only. */
-  armedMs: number
   /** Its place, -1 while it is not in the heap. Changed by the heap only. */
   heapIndex: number
 }
 
 export class DeadlineHeap<Entry extends Deadline> {
   readonly #heap: Entry[] = []
+  /** When each comes up, in the host's milliseconds; beside the entries, where it needs no box. */
+  readonly #deadlines: number[] = []
 
   /** The earliest deadline, or null. */
   get earliestMs(): number | null {
-    const first = this.#heap[0]
-    return first === undefined ? null : first.armedMs
+    return this.#deadlines[0] ?? null
   }
 
   /** Comes up at `deadlineMs` at the latest; an earlier deadline of the entry stays. */
   armBy(entry: Entry, deadlineMs: number): void {
-    if (entry.heapIndex === -1) {
-      entry.armedMs = deadlineMs
-      entry.heapIndex = this.#heap.push(entry) - 1
-      this.#up(entry)
-    } else if (deadlineMs < entry.armedMs) {
-      entry.armedMs = deadlineMs
-      this.#up(entry)
+    const index = entry.heapIndex
+    if (index === -1) {
+      this.#heap.push(entry)
+      this.#deadlines.push(deadlineMs)
+      this.#up(this.#heap.length - 1, entry, deadlineMs)
+    } else if (deadlineMs < this.#deadlines[index]!) {
+      this.#up(index, entry, deadlineMs)
     }
   }
 
   /** Takes the earliest entry out if it is due. */
   takeDue(nowMs: number): Entry | null {
     const first = this.#heap[0]
-    if (first === undefined || first.armedMs > nowMs) return null
+    if (first === undefined || this.#deadlines[0]! > nowMs) return null
     this.remove(first)
     return first
   }
@@ -47,44 +46,40 @@ export class DeadlineHeap<Entry extends Deadline> {
     if (index === -1) return
     entry.heapIndex = -1
     const last = this.#heap.pop()!
+    const lastMs = this.#deadlines.pop()!
     if (last === entry) return
-    this.#heap[index] = last
-    last.heapIndex = index
-    this.#up(last)
-    this.#down(last)
+    this.#up(index, last, lastMs)
+    this.#down(last.heapIndex, last, lastMs)
   }
 
-  #up(entry: Entry): void {
-    const heap = this.#heap
-    let index = entry.heapIndex
+  /** Puts the entry at `index`, or nearer to the top where it comes up sooner. */
+  #up(index: number, entry: Entry, deadlineMs: number): void {
     while (index > 0) {
-      const parentIndex = (index - 1) >> 1
-      const parent = heap[parentIndex]!
-      if (parent.armedMs <= entry.armedMs) break
-      heap[index] = parent
-      parent.heapIndex = index
-      index = parentIndex
+      const parent = (index - 1) >> 1
+      if (this.#deadlines[parent]! <= deadlineMs) break
+      this.#put(index, this.#heap[parent]!, this.#deadlines[parent]!)
+      index = parent
     }
-    heap[index] = entry
-    entry.heapIndex = index
+    this.#put(index, entry, deadlineMs)
   }
 
-  #down(entry: Entry): void {
-    const heap = this.#heap
-    let index = entry.heapIndex
+  #down(index: number, entry: Entry, deadlineMs: number): void {
+    const deadlines = this.#deadlines
     for (;;) {
       const left = 2 * index + 1
-      if (left >= heap.length) break
+      if (left >= deadlines.length) break
       const right = left + 1
-      const childIndex =
-        right < heap.length && heap[right]!.armedMs < heap[left]!.armedMs ? right : left
-      const child = heap[childIndex]!
-      if (child.armedMs >= entry.armedMs) break
-      heap[index] = child
-      child.heapIndex = index
-      index = childIndex
+      const child = right < deadlines.length && deadlines[right]! < deadlines[left]! ? right : left
+      if (deadlines[child]! >= deadlineMs) break
+      this.#put(index, this.#heap[child]!, deadlines[child]!)
+      index = child
     }
-    heap[index] = entry
+    this.#put(index, entry, deadlineMs)
+  }
+
+  #put(index: number, entry: Entry, deadlineMs: number): void {
+    this.#heap[index] = entry
+    this.#deadlines[index] = deadlineMs
     entry.heapIndex = index
   }
 }

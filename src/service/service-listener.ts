@@ -7,12 +7,12 @@ import { isRefusal } from '../connection/opening.js'
 import { armDeadline } from '../connection/deadline.js'
 import { type Listener } from '../connection/listener.js'
 import { type ContextState } from '../context/context-state.js'
-import { admitConnection, peerHasRoom } from '../context/membership.js'
+import { admitConnection, countsPeers, peerHasRoom } from '../context/membership.js'
 import { UsageError } from '../errors.js'
 import { Errno } from '../poll/libuv-types.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { ACCEPT, type NetworkPeer } from '../protocol/protocol-types.js'
-import { type SocketAddress, WOULD_BLOCK } from '../socket/socket-io.js'
+import { type SocketAddress, type SocketIo, WOULD_BLOCK } from '../socket/socket-io.js'
 
 /** What accept says when it is out of something: waiting for a descriptor to come free may help. */
 const EXHAUSTED: ReadonlySet<number> = new Set([
@@ -81,8 +81,8 @@ export function resumeDue(core: ContextState, listener: Listener): void {
 
 function admit(core: ContextState, listener: Listener, fd: number): void {
   const { io } = listener
-  const peer = io.peerAddress(fd)
-  if (!peerHasRoom(core, peer) || !passesNetworkFilter(core, fd, peer)) {
+  const peer = needsPeer(core, io) ? io.peerAddress(fd) : null
+  if (peer !== null && !(peerHasRoom(core, peer) && passesNetworkFilter(core, fd, peer))) {
     io.close(fd, true)
     return
   }
@@ -98,6 +98,15 @@ function admit(core: ContextState, listener: Listener, fd: number): void {
     return
   }
   armDeadline(core, connection)
+}
+
+/** Must the address be known now? Most are never asked for, and memory of ours they cost. */
+function needsPeer(core: ContextState, io: SocketIo): boolean {
+  return (
+    io.remembersPeers !== true ||
+    countsPeers(core) ||
+    core.protocols[0]!.hears(Reason.FILTER_NETWORK_CONNECTION)
+  )
 }
 
 /** Filters fail closed: a throw, a Promise or an answer of no known kind refuses. */

@@ -130,6 +130,11 @@ export interface SocketIo {
   localAddress(fd: number): SocketAddress
   /** The other side's address. All empty where unknown. Never asks a resolver. */
   peerAddress(fd: number): SocketAddress
+  /**
+   * True: `peerAddress` knows an accepted descriptor's peer until `close`, after a reset as well;
+   * so it is asked when somebody wants to know. Else it is asked right after `accept`.
+   */
+  readonly remembersPeers?: boolean
 
   /** XORs `length` bytes of `buffer` with a masking key. Absent: the core does it in JavaScript.
    * @param key the four key bytes as a little-endian 32-bit integer, first byte lowest (RFC 6455
