@@ -28,6 +28,7 @@ import { hostNames, hosts } from './hosts.js'
 import { ipAddress, oneOf, optionHelp, parseOptions, wholeNumber } from './options.js'
 import type { OptionValues } from './options.js'
 import { printError, printLine } from './print.js'
+import { keepYoungGenerationSmall } from './young-generation.js'
 
 const DEFAULT_ADDRESS = '127.0.0.1'
 const DEFAULT_PORT = 9000
@@ -71,6 +72,7 @@ export const echo: Command = {
       printLine(help())
       return 0
     }
+    keepYoungGenerationSmall()
     const open = hosts[values.host.at(-1) ?? hostNames[0]!]()
     try {
       const ctx = createContext({ host: open.host, ...contextOptions(values) })

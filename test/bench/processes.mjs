@@ -23,6 +23,8 @@ const script =
   (nodeOptions) =>
     node(nodeOptions, join(benchDirectory, name), ...args)
 
+const smallYoung = '--max-semi-space-size=1'
+
 /** Kind of server -> its command. What is not in C takes options of node. */
 const commands = {
   raw: () => [programPath('raw-echo')],
@@ -31,6 +33,8 @@ const commands = {
   uv: ourEcho('epoll-uv'),
   'ours copy': ourEcho('epoll', '--payload', 'copy'),
   ws: script('ws-server.mjs'),
+  'ours plain': script('our-broadcast.mjs'),
+  'ws small': (nodeOptions) => script('ws-server.mjs')([smallYoung, ...nodeOptions]),
   'bare broadcast': () => [programPath('bare-echo'), '--broadcast'],
   'ours broadcast': script('our-broadcast.mjs'),
   'ours prepared': script('our-broadcast.mjs', '--prepared'),

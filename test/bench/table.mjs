@@ -62,7 +62,7 @@ function printMemory(memory) {
       ({ level, most }) => `${level} <= ${most}  ${bytes <= most ? 'met' : 'MISSED'}`,
     )
     const figures = `${bytes} bytes [${low}, ${high}], ${apart}`.padEnd(60)
-    console.log(`  ${key.padEnd(6)} ${figures} ${words.join(', ')}`.trimEnd())
+    console.log(`  ${key.padEnd(10)} ${figures} ${words.join(', ')}`.trimEnd())
   }
 }
 
