@@ -20,7 +20,7 @@ import { type Connection, type Core, THREW } from './connection.js'
 import { State } from './connection-state.js'
 import { armDeadline } from './deadline.js'
 import { lastWrite } from './ending.js'
-import { transmitBytes } from './transmit.js'
+import { transmitBytes, transmitHead } from './transmit.js'
 
 /** Header lines that an answer to this fault must carry. */
 const EXTRA_LINES: Partial<Record<FaultName, string>> = {
@@ -193,11 +193,7 @@ export function acceptHandshake(
   request: UpgradeRequest,
 ): void {
   const named = request.offered?.includes(protocol.name) === true ? protocol.name : ''
-  transmitBytes(
-    core,
-    connection,
-    Buffer.from(formatSwitchingProtocols(request.key, named), 'latin1'),
-  )
+  transmitHead(core, connection, formatSwitchingProtocols(request.key, named))
   connection.admission = null
   connection.move('accept')
   connection.stateDeadlineMs = 0

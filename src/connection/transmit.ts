@@ -180,6 +180,12 @@ export function joinsQueue(core: Core, connection: Connection): boolean {
   return true
 }
 
+/** Corks an answer's head, ASCII and short, written where it will be sent from. */
+export function transmitHead(core: Core, connection: Connection, head: string): void {
+  if (joinsQueue(core, connection)) transmitBytes(core, connection, Buffer.from(head, 'latin1'))
+  else core.arena.bytes.write(head, reserve(core, connection, head.length), 'latin1')
+}
+
 /** Corks text or bytes as they are: HTTP answers. Larger ones than the arena go to the queue. */
 export function transmitBytes(core: Core, connection: Connection, bytes: Buffer): void {
   if (joinsQueue(core, connection)) enqueue(core, connection, bytes, 0, bytes.length)

@@ -10,9 +10,9 @@ import { hasToken, listMembers, type RequestHead } from './request-head.js'
 
 /** The versions spoken. They frame alike; only the name of the Origin header tells them apart. */
 const VERSIONS = [
-  { version: 13, originHeader: 'origin' },
-  { version: 8, originHeader: 'sec-websocket-origin' },
-  { version: 7, originHeader: 'sec-websocket-origin' },
+  { version: 13, text: '13', originHeader: 'origin' },
+  { version: 8, text: '8', originHeader: 'sec-websocket-origin' },
+  { version: 7, text: '7', originHeader: 'sec-websocket-origin' },
 ] as const
 
 /** For the Sec-WebSocket-Version header of a 426: newest first. */
@@ -46,9 +46,8 @@ export function parseUpgradeRequest(head: RequestHead): UpgradeRequest | FaultNa
   const bodyBytes = headers.get('content-length')
   if (headers.has('transfer-encoding') || (bodyBytes !== undefined && bodyBytes !== '0'))
     return 'REQUEST_BODY'
-  const row = VERSIONS.find(
-    (candidate) => String(candidate.version) === headers.get('sec-websocket-version'),
-  )
+  const wanted = headers.get('sec-websocket-version')
+  const row = VERSIONS.find(({ text }) => text === wanted)
   if (row === undefined) return 'UPGRADE_VERSION'
   const key = headers.get('sec-websocket-key')
   if (key === undefined || !isHandshakeKey(key)) return 'UPGRADE_KEY'

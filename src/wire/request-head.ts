@@ -26,8 +26,12 @@ export interface RequestHead {
 /** Where a head ends: the four bytes after its last field. */
 const HEAD_END = Buffer.from('\r\n\r\n')
 
-const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/([0-9])\.([0-9])$/
-const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/
+// They test where their lastIndex points, and leave it behind what fits: no piece of text is made
+// that is not kept.
+const REQUEST_LINE = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP\/[0-9]\.[0-9](?=\r\n|$)/y
+const FIELD = /\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*(?=\r\n|$)/y
+const MAJOR_FROM_END = 3
+const CRLF_BYTES = 2
 const NONE: ReadonlySet<string> = new Set()
 
 /**
@@ -51,40 +55,46 @@ export function parseRequestHead(
   end: number,
   maxHeaderCount: number,
 ): RequestHead | FaultName {
-  const lines = bytes.toString('latin1', start, end - HEAD_END.length).split('\r\n')
+  const text = bytes.toString('latin1', start, end - HEAD_END.length)
   // One empty line before a request is to be ignored (RFC 9112 2.2).
-  const first = lines[0] === '' && lines.length > 1 ? 1 : 0
-  const requestLine = REQUEST_LINE.exec(lines[first]!)
-  if (requestLine === null) return 'REQUEST_MALFORMED'
-  const [, method, target, major, minor] = requestLine
-  if (major !== '1') return 'REQUEST_VERSION'
-  if (lines.length - first - 1 > maxHeaderCount) return 'REQUEST_HEADER_TOO_LARGE'
-
+  const first = text.startsWith('\r\n') ? CRLF_BYTES : 0
+  REQUEST_LINE.lastIndex = first
+  if (!REQUEST_LINE.test(text)) return 'REQUEST_MALFORMED'
+  const lineEnd = REQUEST_LINE.lastIndex
+  if (text[lineEnd - MAJOR_FROM_END] !== '1') return 'REQUEST_VERSION'
+  const methodEnd = text.indexOf(' ', first)
   const headers = new Map<string, string>()
   let repeated: Set<string> | null = null
-  for (let index = first + 1; index < lines.length; index++) {
-    const field = FIELD.exec(lines[index]!)
-    if (field === null) return 'REQUEST_MALFORMED'
-    const name = field[1]!.toLowerCase()
-    const value = trimEnd(field[2]!)
+  let count = 0
+  for (let at = lineEnd; at < text.length; at = FIELD.lastIndex) {
+    if (++count > maxHeaderCount) return 'REQUEST_HEADER_TOO_LARGE'
+    FIELD.lastIndex = at
+    if (!FIELD.test(text)) return 'REQUEST_MALFORMED'
+    const colon = text.indexOf(':', at)
+    const name = text.slice(at + CRLF_BYTES, colon).toLowerCase()
+    const value = trimmed(text, colon + 1, FIELD.lastIndex)
     const earlier = headers.get(name)
     if (earlier !== undefined) (repeated ??= new Set()).add(name)
     headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`)
   }
   return {
-    method: method!,
-    target: target!,
-    minorVersion: minor === '0' ? 0 : 1,
+    method: text.slice(first, methodEnd),
+    target: text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1)),
+    minorVersion: text[lineEnd - 1] === '0' ? 0 : 1,
     headers,
     repeated: repeated ?? NONE,
   }
 }
 
-/** Optional white space after a value; its front was taken by the pattern. */
-function trimEnd(value: string): string {
-  let end = value.length
-  while (end > 0 && (value.charCodeAt(end - 1) === 32 || value.charCodeAt(end - 1) === 9)) end--
-  return end === value.length ? value : value.slice(0, end)
+/** Without the optional white space around it. */
+function trimmed(text: string, start: number, end: number): string {
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (start < end && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9
 }
 
 /** The members of a comma-separated list, empty ones left out (RFC 9110 5.6.1). */
@@ -101,5 +111,6 @@ export function listMembers(value: string | undefined): string[] {
 /** Does a comma-separated list hold this token? @param token in lower case */
 export function hasToken(value: string | undefined, token: string): boolean {
   if (value === undefined) return false
-  return value.toLowerCase() === token || listMembers(value.toLowerCase()).includes(token)
+  const lower = value.toLowerCase()
+  return lower === token || listMembers(lower).includes(token)
 }
