@@ -23,6 +23,7 @@ export interface Addon {
 
   recv(fd: number, bufferId: number, offset: number, length: number): number
   send(fd: number, bufferId: number, offset: number, length: number): number
+  sendEach(bufferId: number, listId: number, count: number): void
   sendv(fd: number, parts: readonly Uint8Array[]): number
   accept(listenFd: number): number
   shed(listenFd: number, farewell: Uint8Array): number

@@ -86,6 +86,55 @@ static napi_value JS_send(napi_env env, napi_callback_info info) {
   return number(env, result_of(count));
 }
 
+// One send of sendEach's list.
+struct Send {
+  int32_t fd;
+  int32_t offset;
+  int32_t length;
+  int32_t result;
+};
+
+static int send_one(const FdTable& fds, const Send& one, uint8_t* data, size_t size) {
+  const bool inside = one.offset >= 0 && one.length >= 0 &&
+                      static_cast<size_t>(one.offset) + static_cast<size_t>(one.length) <= size;
+  if (!inside) return -EINVAL;
+  if (!fds.is_socket(one.fd)) return -EBADF;
+  const Span span{data + one.offset, static_cast<size_t>(one.length)};
+  ssize_t count;
+  do {
+    count = send_now(one.fd, span);
+  } while (count < 0 && errno == EINTR);
+  return result_of(count);
+}
+
+// sendEach(buffer id, list id, count): the results are in the list, -EINVAL for one outside.
+static napi_value JS_sendEach(napi_env env, napi_callback_info info) {
+  Args<3> args(env, info, "sendEach");
+  int ids[2] = {};
+  int64_t count = 0;
+  if (!args.integer(0, "buffer id", kIdRange, &ids[0])) return nullptr;
+  if (!args.integer(1, "list id", kIdRange, &ids[1])) return nullptr;
+  if (!args.integer(2, "count", kSizeRange, &count)) return nullptr;
+  uint8_t* data = nullptr;
+  uint8_t* list = nullptr;
+  size_t size = 0;
+  size_t list_size = 0;
+  if (!buffer_memory(args.addon, ids[0], &data, &size) ||
+      !buffer_memory(args.addon, ids[1], &list, &list_size)) {
+    throw_unknown_buffer(env, args.fn);
+    return nullptr;
+  }
+  if (static_cast<size_t>(count) > list_size / sizeof(Send)) {
+    throw_outside(env, args.fn);
+    return nullptr;
+  }
+  Send* sends = reinterpret_cast<Send*>(list);
+  for (int64_t i = 0; i < count; ++i) {
+    sends[i].result = send_one(args.addon->fds, sends[i], data, size);
+  }
+  return nullptr;
+}
+
 static bool throw_parts(const Args<2>& args) {
   throw_type(args.env, args.fn, "parts", "an array of at most 64 Uint8Arrays, none detached");
   return false;
@@ -267,6 +316,7 @@ static napi_value JS_release(napi_env env, napi_callback_info info) {
 void export_sockets(napi_env env, napi_value exports, Addon* addon) {
   export_function(env, exports, addon, "recv", JS_recv);
   export_function(env, exports, addon, "send", JS_send);
+  export_function(env, exports, addon, "sendEach", JS_sendEach);
   export_function(env, exports, addon, "sendv", JS_sendv);
   export_function(env, exports, addon, "accept", JS_accept);
   export_function(env, exports, addon, "shutdown", JS_shutdown);

@@ -10,6 +10,14 @@ import type { IoOp } from './checker-rule.js'
 /** What a dead view is filled with. */
 const POISON = 0xdb
 
+/** `SocketIo.sendEach` by `send`, so that each is seen. */
+export function sendOneByOne(io: SocketIo, from: IoBuffer, list: IoBuffer, count: number): void {
+  const { buffer, byteOffset } = list.bytes
+  const numbers = new Int32Array(buffer, byteOffset, count * 4)
+  for (let at = 0; at < numbers.length; at += 4)
+    numbers[at + 3] = io.send(numbers[at]!, from, numbers[at + 1]!, numbers[at + 2]!)
+}
+
 export class CheckedIo implements SocketIo {
   private readonly memory = new Set<ArrayBufferLike>()
   /** How far recv has written into each buffer since it was last wiped. */
@@ -17,6 +25,7 @@ export class CheckedIo implements SocketIo {
 
   readonly remembersPeers?: boolean
   readonly shed?: NonNullable<SocketIo['shed']>
+  readonly sendEach?: NonNullable<SocketIo['sendEach']>
   readonly mask?: NonNullable<SocketIo['mask']>
   readonly resolve?: NonNullable<SocketIo['resolve']>
   readonly resolved?: NonNullable<SocketIo['resolved']>
@@ -31,6 +40,7 @@ export class CheckedIo implements SocketIo {
   ) {
     if (io.remembersPeers !== undefined) this.remembersPeers = io.remembersPeers
     if (io.shed) this.shed = io.shed.bind(io)
+    if (io.sendEach) this.sendEach = sendOneByOne.bind(undefined, this)
     if (io.mask) this.mask = io.mask.bind(io)
     if (io.resolved) this.resolved = io.resolved.bind(io)
     if (io.openFile) this.openFile = io.openFile.bind(io)

@@ -170,6 +170,12 @@ export class FakeKernel implements SocketIo {
     return socket.send([from.bytes.subarray(offset, offset + length)])
   }
 
+  sendEach(from: IoBuffer, list: IoBuffer, count: number): void {
+    const numbers = new Int32Array(list.bytes.buffer, list.bytes.byteOffset, count * 4)
+    for (let at = 0; at < numbers.length; at += 4)
+      numbers[at + 3] = this.send(numbers[at]!, from, numbers[at + 1]!, numbers[at + 2]!)
+  }
+
   sendv(fd: number, parts: readonly Uint8Array[]): number {
     this.counts.sendv += 1
     const socket = this.socket('sendv', fd)

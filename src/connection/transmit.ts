@@ -43,17 +43,25 @@ export function flushCork(core: Core, connection: Connection): void {
   connection.corkStart = connection.corkEnd = 0
   if (connection.isDeaf) return
   const length = Math.min(corkEnd - corkStart, core.budget.txBytes)
-  let taken = 0
-  if (connection.queue === null && core.budget.txBytes > 0) {
-    taken = accountSend(
-      core,
-      connection,
-      connection.io.send(connection.fd, core.arena, corkStart, length),
-    )
-    if (taken === corkEnd - corkStart) connection.pendingPongs = 0
-    if (taken === corkEnd - corkStart || taken < 0) return
-  }
-  enqueue(core, connection, core.arena.bytes, corkStart + taken, corkEnd)
+  const result =
+    connection.queue === null && length > 0
+      ? connection.io.send(connection.fd, core.arena, corkStart, length)
+      : 0
+  accountCork(core, connection, corkStart, corkEnd, result)
+}
+
+/** What `send` answered for a cork: what it did not take is queued. */
+export function accountCork(
+  core: Core,
+  connection: Connection,
+  corkStart: number,
+  corkEnd: number,
+  result: number,
+): void {
+  const taken = accountSend(core, connection, result)
+  if (taken < 0) return
+  if (taken === corkEnd - corkStart) connection.pendingPongs = 0
+  else enqueue(core, connection, core.arena.bytes, corkStart + taken, corkEnd)
 }
 
 /** Sends what is corked with `body` right behind it, without copying more than an unsent tail. */

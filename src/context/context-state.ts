@@ -11,6 +11,7 @@ import { failConnection } from '../connection/ending.js'
 import { type Limits } from '../connection/limits.js'
 import { type Listener } from '../connection/listener.js'
 import { type TimedEntry } from '../connection/timed-entry.js'
+import { FlushTogether } from '../connection/flush-together.js'
 import { flushCork } from '../connection/transmit.js'
 import { ContextDestroyedError, UsageError } from '../errors.js'
 import { type Host, type Tap } from '../host.js'
@@ -65,6 +66,8 @@ export class ContextState implements Core {
   readonly header = new FrameHeader()
   readonly arena: IoBuffer
   readonly nativeMask: Core['nativeMask']
+  /** Where the seam can send to many in one call. */
+  readonly flushTogether: FlushTogether | null
   arenaUsedBytes = 0
   bufferedBytes = 0
 
@@ -137,6 +140,7 @@ export class ContextState implements Core {
       this.rx.bytes.length >> 2,
     )
     this.arena = host.io.createBuffer(Math.max(ARENA_BYTES, limits.corkMaxBytes * 2))
+    this.flushTogether = host.io.sendEach === undefined ? null : new FlushTogether(host.io)
   }
 
   /** The application's handle is this object itself. */
@@ -237,10 +241,14 @@ export class ContextState implements Core {
 
   /** Each connection written to, in order of first write; the arena is empty afterwards. */
   flushAll(): void {
-    const { flushList } = this
-    for (let index = 0; index < this.flushCount; index++) {
-      flushCork(this, flushList[index]!)
-      flushList[index] = null
+    const { flushList, flushCount, flushTogether } = this
+    if (flushTogether !== null && flushCount > 1) {
+      flushTogether.flush(this, flushList, flushCount)
+    } else {
+      for (let index = 0; index < flushCount; index++) {
+        flushCork(this, flushList[index]!)
+        flushList[index] = null
+      }
     }
     this.flushCount = 0
     this.arenaUsedBytes = 0

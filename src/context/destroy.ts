@@ -30,6 +30,7 @@ export function destroyNow(core: ContextState): void {
   core.pending.clear()
   core.host.io.freeBuffer(core.rx)
   core.host.io.freeBuffer(core.arena)
+  if (core.flushTogether !== null) core.host.io.freeBuffer(core.flushTogether.list)
 }
 
 /** One attempt to send what is queued and 1001, without waiting; then it counts as ended. */

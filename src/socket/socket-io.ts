@@ -106,6 +106,13 @@ export interface SocketIo {
    */
   send(fd: number, from: IoBuffer, offset: number, length: number): number
   /**
+   * `send`, for several descriptors one after the other. Absent: they are sent to one by one.
+   * @param list from `createBuffer`: of each send four 32-bit integers, the machine's byte order:
+   *   fd, offset, length, and room for what `send` would answer
+   * @param count how many sends there are
+   */
+  sendEach?(from: IoBuffer, list: IoBuffer, count: number): void
+  /**
    * Writes several pieces of any memory in order, as one call. Keeps no reference to them.
    * @param parts at most 64, not all empty
    * @returns bytes taken of all together (> 0, may be short), a WOULD_BLOCK value, or -errno

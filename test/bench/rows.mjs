@@ -60,8 +60,8 @@ const broadcastRow = (name, bytes, connections) => ({
   ratios: [
     { of: 'ours', over: 'bare', level: 'Aim', most: 1.3 },
     { of: 'ours', over: 'ws', level: 'Must', most: 0.7 },
-    { of: 'ours prepared', over: 'bare', level: 'Aim', most: 1.3 },
-    { of: 'ours prepared', over: 'ws', level: 'Must', most: 0.7 },
+    // Beside it: one callback that writes to all has their bytes in one call, whatever its budget.
+    { of: 'ours prepared', over: 'bare' },
     { of: 'ws', over: 'bare' },
   ],
 })
