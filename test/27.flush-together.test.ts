@@ -39,7 +39,7 @@ function scene(together: boolean): { sends: string[]; got: number[] } {
           ESTABLISHED: (wsi) => void wsis.push(wsi),
           BROADCAST(wsi, data) {
             write(wsi, data, BINARY)
-            if (wsis.indexOf(wsi) % 50 === 7) write(wsis[100]!, 'another part', BINARY)
+            if (wsis.indexOf(wsi) % 50 === 7) write(wsis[120]!, 'another part', BINARY)
             if (wsis.indexOf(wsi) % 97 === 3) hangup(wsi)
           },
         },
