@@ -57,7 +57,7 @@ const serviceFaults = [
   fault(
     'C13',
     'too much read',
-    serving((s) => s.recv(4, 40)),
+    serving((s) => s.recv(4, 54)), // a header of 14 is free
     { rxBudgetBytes: 39 },
   ),
   fault(

@@ -7,6 +7,9 @@ import type { ContextFacts, FdFacts, Scene } from './checker-facts.js'
 import { quoted } from './checker-rule.js'
 import type { Broken, IoOp, Rule } from './checker-rule.js'
 
+/** Beyond the budget of bytes read: the longest header of a frame (C13). */
+const HEADER_BYTES = 14
+
 /**
  * Services without any effect before a rule says that it spins; more where the truth is unknown.
  */
@@ -196,7 +199,7 @@ function brokenBudget(scene: Scene, context: ContextFacts): Broken {
   const over = (what: string, done: number, budget: number): Broken =>
     done > budget ? `${done} ${what} in one call, of ${budget}` : undefined
   const input =
-    over('bytes read', context.readBytes, limits.rxBudgetBytes) ??
+    over('bytes read', context.readBytes, limits.rxBudgetBytes + HEADER_BYTES) ??
     over('messages', context.messages, limits.messageBudget) ??
     over('connections accepted', context.accepts, limits.acceptBudget) ??
     over('broadcasts', context.broadcasts, limits.broadcastBudget)

@@ -4,6 +4,12 @@
  */
 import { type Limits } from './limits.js'
 
+/**
+ * Read beyond `rxBudgetBytes`: a frame's longest header, so that a message as large as the budget
+ * comes in one read, and is delivered where it lies.
+ */
+export const RX_HEADER_BYTES = 14
+
 /** What is left of the budgets of the outermost call (C13). */
 export class Budget {
   rxBytes = 0
@@ -25,7 +31,7 @@ export class Budget {
   }
 
   refill(limits: Limits): void {
-    this.rxBytes = limits.rxBudgetBytes
+    this.rxBytes = limits.rxBudgetBytes + RX_HEADER_BYTES
     this.messages = limits.messageBudget
     this.txBytes = limits.txBudgetBytes
     this.accepts = limits.acceptBudget

@@ -192,7 +192,7 @@ const rows = {
     default: 65_536,
     min: 1_024,
     max: 2 ** 24,
-    why: 'Read per call: fairness between peers.',
+    why: 'Read per call, a frame header apart: fairness between peers.',
   },
   messageBudget: {
     default: 256,

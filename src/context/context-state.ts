@@ -4,7 +4,7 @@
  * Implements `Core` for connections and `Context` for applications. The bracket of the outermost
  * call is in bracket.ts; what runs when it closes, in exit-order.ts.
  */
-import { Budget } from '../connection/budget.js'
+import { Budget, RX_HEADER_BYTES } from '../connection/budget.js'
 import { Connection, type Core, type OriginPolicy, THREW } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { failConnection } from '../connection/ending.js'
@@ -130,7 +130,11 @@ export class ContextState implements Core {
     })
     this.nativeMask = host.io.mask === undefined ? null : host.io.mask.bind(host.io)
     this.rx = host.io.createBuffer(
-      Math.max(limits.rxBudgetBytes, limits.rxHighWaterBytes, limits.maxHeaderBytes + 1),
+      Math.max(
+        limits.rxBudgetBytes + RX_HEADER_BYTES,
+        limits.rxHighWaterBytes,
+        limits.maxHeaderBytes + 1,
+      ),
     )
     this.#rxMemory = this.rx.bytes.buffer
     this.#rxOffset = this.rx.bytes.byteOffset
