@@ -43,7 +43,7 @@ TESTS ?= 'test/*.test.ts'
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
-.PHONY: help build addon addon-if-possible test matrix tidy format demo bench clean check-node
+.PHONY: help build addon addon-if-possible test matrix tidy format demo shots bench clean check-node
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,8 +94,11 @@ tidy: build ## lint, formatting, types, and the rules of the tree
 format: $(INSTALLED) ## rewrite the formatting of every file
 	$(BIN)/prettier --write --log-level warn .
 
-demo: build addon ## a chat over a loop of its own on 127.0.0.1:8080 (PORT=9000 make demo)
-	@exec $(NODE) --import tsx examples/nginx-like/main.ts
+demo: build addon ## a chat and its poll set on 127.0.0.1:8080 (PORT=9000 make demo ARGS='--host NAME')
+	@exec $(NODE) --import tsx examples/nginx-like/main.ts $(ARGS)
+
+shots: build addon ## photograph the demo's page in Chromium, to test/.out/shots
+	$(BIN)/mocha test/shots.ts
 
 bench: build addon ## what a server spends, beside bare C and ws: a table and .bench/chart.svg
 	$(NODE) test/bench/run.mjs $(ARGS)

@@ -5,10 +5,10 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { chromium, type BrowserContext, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import {
   assertDone,
   endEcho,
@@ -17,7 +17,8 @@ import {
   type EchoServer,
 } from './interop/echo-command.js'
 import { type Recording, RecordingProxy } from './interop/recording-proxy.js'
-import { needsAddon, temporaryFolder } from './support/epoll-addon.js'
+import { lacksChromium, launchChromium } from './support/chromium.js'
+import { needsAddon } from './support/epoll-addon.js'
 import { Client, Program, projectRoot } from './support/programs.js'
 
 const OPCODE_TEXT = 1
@@ -212,18 +213,9 @@ describe('85 Chromium', function () {
   this.timeout(60_000)
   needsAddon()
 
-  const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-  const args = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-  ].concat('--disable-background-networking', '--disable-component-update', '--disable-sync')
-  const folder = temporaryFolder()
   const functions = readFileSync(interop('whatwg-client.mjs'), 'utf8').replaceAll(/^export /gm, '')
   const pages = createServer((_request, answer) => answer.end('<!doctype html><title>85</title>'))
-  let browser: BrowserContext
+  let browser: Browser
   let page: Page
 
   /** A page of another origin than the server's. */
@@ -234,18 +226,18 @@ describe('85 Chromium', function () {
   }
 
   before(async function () {
-    if (!existsSync(executablePath)) {
-      console.log(`    left out: there is no ${executablePath} (CHROMIUM=... names another)`)
+    const lack = lacksChromium()
+    if (lack !== undefined) {
+      console.log(`    ${lack}`)
       this.skip()
     }
-    browser = await chromium.launchPersistentContext(folder.path, { executablePath, args })
+    browser = await launchChromium()
     page = await browser.newPage()
     await page.goto(await servePage())
   })
   after(async () => {
     await browser?.close()
     pages.close()
-    folder.remove()
   })
 
   const inPage = (call: string): Promise<unknown> => page.evaluate(`${functions}\n${call}`)

@@ -1,5 +1,6 @@
 /**
- * The demo's feed alone, on a fake poller, with viewers so slow that every state is a short write.
+ * The demo's feed alone, on a fake poller and its clock, also with viewers so slow that every state
+ * is a short write; and the meter whose seconds it tells.
  *
  * Imports what the demo imports, so that both have the same library in hand.
  */
@@ -7,27 +8,35 @@ import assert from 'node:assert/strict'
 import { contextDestroy, createContext, type Context, type PollOp } from 'extpoll'
 import { checked, fakePoller, type FakePoller, type WsPeer } from 'extpoll/fake-poller'
 import type { PolledFd } from '../examples/nginx-like/event-actions.js'
+import { Meter } from '../examples/nginx-like/meter.js'
 import { PollSetFeed } from '../examples/nginx-like/poll-set-feed.js'
+import { PollSetMirror } from '../examples/nginx-like/poll-set-mirror.js'
+import { Valves } from '../examples/nginx-like/valves.js'
+import { ShownSet, type FeedMessage } from './support/shown-set.js'
 
 /** Room for the 101 answer, and for no state whole. */
-const WINDOW_BYTES = 256
+const NARROW_BYTES = 256
+const WIDE_BYTES = 1 << 20
 const MAX_ROUNDS = 5000
-
-interface State {
-  readonly rows: readonly { fd: number; what: string }[]
-  readonly changes: readonly { seq: number }[]
-  readonly missed: number
-}
+const PACE_MS = 100
 
 class FeedStage {
-  readonly poller: FakePoller = fakePoller({ windowBytes: WINDOW_BYTES })
-  readonly checker = checked(this.poller.host)
-  readonly feed = new PollSetFeed()
+  readonly poller: FakePoller
+  readonly checker
+  readonly mirror = new PollSetMirror()
   readonly polled = new Map<number, PolledFd>()
+  readonly meter: Meter
+  readonly feed: PollSetFeed
   readonly ctx: Context
 
-  constructor() {
-    this.feed.watch({ polled: this.polled } as unknown as Parameters<PollSetFeed['watch']>[0])
+  constructor(windowBytes: number) {
+    this.poller = fakePoller({ windowBytes })
+    this.checker = checked(this.poller.host)
+    const now = (): number => this.poller.clock.now
+    const { mirror } = this
+    this.meter = new Meter(now)
+    const filter = (): void => {}
+    this.feed = new PollSetFeed({ mirror, meter: this.meter, valves: new Valves(), filter, now })
     const heard =
       (op: PollOp) =>
       (fd: number, bits: number, { gen, next }: { gen: number; next: number }): void => {
@@ -37,7 +46,7 @@ class FeedStage {
         const entry = this.polled.get(fd)!
         if (op === 'DEL') this.polled.delete(fd)
         else entry.events = next
-        this.feed.heard(op, entry, bits)
+        mirror.heard(op, entry, bits)
       }
     this.ctx = createContext({
       host: this.checker,
@@ -52,8 +61,8 @@ class FeedStage {
     })
   }
 
-  open(): WsPeer {
-    return this.poller.connectTo(this.ctx).upgrade({ protocols: ['pollset'] })
+  open(): StageViewer {
+    return new StageViewer(this.poller.connectTo(this.ctx).upgrade({ protocols: ['pollset'] }))
   }
 
   /** One round of the demo's loop. @returns whether there was anything to do */
@@ -63,15 +72,23 @@ class FeedStage {
     return worked
   }
 
-  /** Rounds in which these viewers take what came, until nothing comes. */
-  rest(viewers: ReadonlyMap<WsPeer, State[]>): void {
+  /** Somebody comes and goes. */
+  churn(): void {
+    const other = this.poller.connectTo(this.ctx)
+    this.round()
+    other.end()
+    this.round()
+  }
+
+  /** Rounds in which these viewers take what came, until nothing comes, however long one waits. */
+  rest(...viewers: StageViewer[]): void {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       let busy = this.round()
-      for (const [viewer, states] of viewers) {
-        busy ||= viewer.received().length > 0
-        for (const message of viewer.messages()) states.push(JSON.parse(String(message)) as State)
-      }
-      if (!busy) return
+      for (const viewer of viewers) busy = viewer.take() || busy
+      if (busy) continue
+      const timeoutMs = this.feed.timeoutMs()
+      if (timeoutMs < 0) return
+      this.poller.clock.advance(Math.ceil(timeoutMs))
     }
     assert.fail(`the feed still feeds itself after ${MAX_ROUNDS} rounds`)
   }
@@ -82,44 +99,138 @@ class FeedStage {
   }
 }
 
+class StageViewer {
+  readonly peer: WsPeer
+  readonly shown = new ShownSet()
+  readonly messages: FeedMessage[] = []
+
+  constructor(peer: WsPeer) {
+    this.peer = peer
+  }
+
+  /** @returns whether anything came */
+  take(): boolean {
+    const bytes = this.peer.received().length
+    for (const text of this.peer.messages()) {
+      const message = JSON.parse(String(text)) as FeedMessage
+      if (message.type !== 'pollset') continue
+      this.messages.push(message)
+      this.shown.apply(message)
+    }
+    return bytes > 0
+  }
+}
+
 describe("90 the demo's feed of the poll set", () => {
-  it('comes to rest, though every state it sends changes masks', () => {
-    const stage = new FeedStage()
-    const viewers = new Map(Array.from({ length: 3 }, () => [stage.open(), []] as const))
-    stage.rest(viewers as unknown as Map<WsPeer, State[]>)
-    assert.ok(stage.feed.counts.SET > 0, 'no write was short: this test shows nothing')
-    const sets = stage.feed.counts.SET
+  it('comes to rest, though every state it sends changes masks; and shows none of that', () => {
+    const stage = new FeedStage(NARROW_BYTES)
+    const viewers = [stage.open(), stage.open(), stage.open()]
+    stage.rest(...viewers)
+    assert.ok(stage.mirror.counts.SET > 0, 'no write was short: this test shows nothing')
+    for (const { shown } of viewers) {
+      assert.deepEqual(shown.fds(), [...stage.polled.keys()])
+      assert.ok(shown.rows().every(({ events }) => events === 'POLLIN'))
+      assert.ok(!shown.changes.some(({ op }) => op === 'SET' || op === 'CLEAR'))
+    }
+    const sets = stage.mirror.counts.SET
     for (let round = 0; round < 100; round++) stage.round()
-    assert.equal(stage.feed.counts.SET, sets)
+    assert.equal(stage.mirror.counts.SET, sets)
+    assert.equal(stage.feed.timeoutMs(), -1)
     stage.end()
   })
 
   it('keeps no queue of old states for a viewer that reads nothing', () => {
-    const stage = new FeedStage()
-    const states: State[] = []
+    const stage = new FeedStage(NARROW_BYTES)
     const viewer = stage.open()
-    stage.rest(new Map([[viewer, states]]))
-    const shown = states.length
-    for (let churn = 0; churn < 1000; churn++) {
-      const other = stage.poller.connectTo(stage.ctx)
-      stage.round()
-      other.end()
-      stage.round()
+    stage.rest(viewer)
+    viewer.messages.length = 0
+    for (let churn = 0; churn < 1500; churn++) {
+      stage.churn()
+      // Not so long that it is taken for dead.
+      if (churn % 20 === 0) stage.poller.clock.advance(PACE_MS)
     }
-    stage.rest(new Map([[viewer, states]]))
-    const late = states.slice(shown)
-    assert.ok(late.length > 1 && late.length < 100, `${late.length} states waited for it`)
-    const last = late.at(-1)!
-    assert.deepEqual(
-      last.rows.map(({ fd }) => fd),
-      [...stage.polled.keys()],
-    )
-    const told = late.reduce((sum, { changes, missed }) => sum + changes.length + missed, 0)
-    assert.ok(told >= 2000, `it was told of ${told} changes`)
+    stage.rest(viewer)
+    const { messages, shown } = viewer
+    assert.ok(messages.length < 10, `${messages.length} states waited for it`)
     assert.ok(
-      late.some(({ missed }) => missed > 0),
+      messages.some(({ whole }) => whole),
+      'more ended than is remembered',
+    )
+    assert.deepEqual(shown.fds(), [...stage.polled.keys()])
+    const told = messages.reduce((sum, { changes, missed }) => sum + changes.length + missed, 0)
+    assert.equal(told, 3000)
+    assert.ok(
+      messages.some(({ missed }) => missed > 0),
       'nothing was left out',
     )
     stage.end()
+  })
+
+  it('tells of a storm ten times a second, and of what is left of it at the end', () => {
+    const stage = new FeedStage(WIDE_BYTES)
+    const viewer = stage.open()
+    stage.rest(viewer)
+    viewer.messages.length = 0
+    for (let step = 0; step < 1000; step++) {
+      stage.churn()
+      stage.poller.clock.advance(1)
+    }
+    viewer.take()
+    assert.ok(viewer.messages.length <= 11, `${viewer.messages.length} messages in a second`)
+    stage.rest(viewer)
+    assert.deepEqual(viewer.shown.fds(), [...stage.polled.keys()])
+    assert.equal(viewer.messages.at(-1)!.counts.DEL, 1000)
+    stage.end()
+  })
+
+  it('has nothing to do without a viewer, and wakes once for a second that is over', () => {
+    const stage = new FeedStage(WIDE_BYTES)
+    stage.churn()
+    stage.meter.received()
+    assert.equal(stage.feed.timeoutMs(), -1)
+    const viewer = stage.open()
+    stage.rest(viewer)
+    viewer.messages.length = 0
+    stage.meter.received()
+    const timeoutMs = stage.feed.timeoutMs()
+    assert.ok(timeoutMs > 0 && timeoutMs <= 1000, `it wakes in ${timeoutMs} ms`)
+    stage.rest(viewer)
+    assert.deepEqual(
+      viewer.messages.map(({ seconds }) => seconds.map((second) => second.in)),
+      [[1]],
+    )
+    stage.end()
+  })
+})
+
+describe("90 the demo's meter", () => {
+  it('tells percentiles to one part in six, and forgets after a minute', () => {
+    let nowMs = 5_000
+    const meter = new Meter(() => nowMs)
+    assert.equal(meter.dueMs(), Infinity)
+    for (let micros = 1; micros <= 200; micros++) meter.serviced(nowMs - micros / 1000)
+    meter.received()
+    meter.sent(3)
+    assert.deepEqual([meter.since(0), meter.dueMs()], [[], 6_000])
+    nowMs = 6_000
+    const [second, ...others] = meter.since(5)
+    assert.equal(others.length, 0)
+    const { at, in: received, out, calls, p50, p99, max } = second!
+    assert.deepEqual([at, received, out, calls], [5, 1, 3, 200])
+    assert.ok(p50 >= 100 && p50 < 100 * 1.19, `p50 ${p50}`)
+    assert.ok(p99 >= 198 && p99 <= max && max > 199.9 && max < 200.1, `p99 ${p99}, max ${max}`)
+    assert.deepEqual(meter.since(6), [])
+    nowMs = 66_000
+    assert.equal(meter.since(0).length, 0)
+  })
+
+  it('knows the slowest of calls, however slow', () => {
+    let nowMs = 100_000
+    const meter = new Meter(() => nowMs)
+    meter.serviced(0)
+    nowMs += 1000
+    const [second] = meter.since(0)
+    assert.equal(second!.max, 1e8)
+    assert.ok(second!.p99 > 1e7)
   })
 })

@@ -1,66 +1,49 @@
 /**
- * The demo's page in Chromium: two tabs chat, and the poll set shows both, then the DEL of one.
+ * The demo's page in Chromium: two tabs chat and see each other in the poll set; whoever looks, on
+ * whatever screen, with few descriptors or many, can use it; and no peer's text becomes more.
  */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { chromium, type BrowserContext, type Page } from 'playwright-core'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import axe from 'axe-core'
+import type { Browser, BrowserContext } from 'playwright-core'
+import { lacksChromium, launchChromium } from './support/chromium.js'
 import { Demo } from './support/demo.js'
-import { needsAddon, temporaryFolder } from './support/epoll-addon.js'
+import { Crowd, Tab } from './support/demo-page.js'
+import { needsAddon } from './support/epoll-addon.js'
+import { Client } from './support/programs.js'
 
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-const args = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
-interface Tab {
-  readonly page: Page
-  /** What the console said that it should not have. */
-  readonly complaints: string[]
-}
+const CROWD = 495
+/** So many rows of the table exist at once, whatever is in the poll set. */
+const MAX_ROWS = 40
+const INJECTED = '<img src=x onerror="document.title=\'ran\'">'
 
 describe('91 the demo in Chromium', function () {
   this.timeout(60_000)
   needsAddon()
 
-  const folder = temporaryFolder()
+  let chromium: Browser
   let browser: BrowserContext
   let demo: Demo
 
   before(async function () {
-    if (!existsSync(executablePath)) {
-      console.log(`    left out: there is no ${executablePath} (CHROMIUM=... names another)`)
+    const lack = lacksChromium()
+    if (lack !== undefined) {
+      console.log(`    ${lack}`)
       this.skip()
     }
-    browser = await chromium.launchPersistentContext(folder.path, { executablePath, args })
+    chromium = await launchChromium()
   })
-  after(async () => {
-    await browser?.close()
-    folder.remove()
-  })
+  after(() => chromium?.close())
   beforeEach(async () => {
-    demo = await Demo.start()
+    ;[demo, browser] = await Promise.all([Demo.start(), chromium.newContext()])
   })
+  afterEach(() => browser?.close())
 
   async function openTab(name: string): Promise<Tab> {
-    const page = await browser.newPage()
-    const complaints: string[] = []
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
-    await page.goto(demo.url)
-    await page.getByText(/^you are fd \d+$/).waitFor()
-    await page.getByLabel('Your name').fill(name)
-    await page.getByRole('button', { name: 'Change' }).click()
-    await page.getByRole('cell', { name: `chat: ${name} (this tab)` }).waitFor()
-    return { page, complaints }
+    const tab = await Tab.open(browser, demo)
+    await tab.rename(name)
+    return tab
   }
 
   it('two tabs chat; the poll set shows both; one closes, and its DEL appears', async () => {
@@ -77,32 +60,28 @@ describe('91 the demo in Chromium', function () {
     assert.equal(events, 'POLLIN')
     await ann.page.getByRole('row').filter({ hasText: 'chat: Ann' }).waitFor()
     await bo.page.close()
-    const del = new RegExp(`DEL\\s+fd ${fd} gen ${gen} POLLIN chat: Bo`)
+    const del = new RegExp(`DEL_POLL_FD\\s+fd ${fd} gen ${gen}\\s+POLLIN chat: Bo`)
     await ann.page.locator('#changes li').filter({ hasText: del }).waitFor()
     await row.waitFor({ state: 'detached' })
     await ann.page.getByRole('log').getByText('left').waitFor()
+    await ann.page.getByText(/^asleep: nothing was ready for \d s$/).waitFor()
     assert.deepEqual([...ann.complaints, ...bo.complaints], [])
   })
 
-  it('can be used with the keyboard alone, and fits a narrow screen', async () => {
+  it('can be used with the keyboard alone', async () => {
     const { page, complaints } = await openTab('Ann')
-    await page.setViewportSize({ width: 360, height: 640 })
-    const width = await page.evaluate('document.documentElement.scrollWidth')
-    assert.equal(width, 360, 'it scrolls sideways')
     await page.locator('body').press('Tab')
     const stops: string[] = []
-    for (let tab = 0; tab < 12; tab++) {
+    for (let tab = 0; tab < 16; tab++) {
       const focused = page.locator(':focus')
-      if ((await focused.count()) > 0) {
-        stops.push((await focused.getAttribute('id')) ?? (await focused.innerText()))
-      }
+      if ((await focused.count()) > 0) stops.push((await focused.getAttribute('id')) ?? '')
       if (stops.at(-1) === 'say') {
         await page.keyboard.type('by keyboard')
         await page.keyboard.press('Enter')
       }
       await page.keyboard.press('Tab')
     }
-    for (const stop of ['name', 'Change', 'lines', 'say', 'Send', 'changes'])
+    for (const stop of ['invite', 'table-region', 'name', 'lines', 'say', 'pause', 'changes'])
       assert.ok(stops.includes(stop), `${stop} cannot be reached: ${stops.join(', ')}`)
     await page.getByRole('log').getByText('by keyboard').waitFor()
     assert.deepEqual(complaints, [])
@@ -113,6 +92,116 @@ describe('91 the demo in Chromium', function () {
     const end = await demo.program.signal('SIGTERM')
     assert.equal(end.status, 0)
     await page.getByText('connection over (1001); reload to connect again').waitFor()
+    assert.ok(await page.getByRole('button', { name: 'Pause this connection' }).isDisabled())
+    assert.deepEqual(complaints, [])
+  })
+
+  it('pauses its connection, fills it, and gets everything through in the end', async () => {
+    const { page, complaints } = await openTab('Ann')
+    const row = page.getByRole('row').filter({ hasText: 'chat: Ann' })
+    const [fd] = await row.getByRole('cell').allTextContents()
+    const announced = (what: string): Promise<void> =>
+      page
+        .locator('#changes li')
+        .filter({ hasText: `${what}fd ${fd}` })
+        .waitFor()
+    await page.getByRole('button', { name: 'Pause this connection' }).click()
+    await announced('CLEAR_MODE ')
+    await row.filter({ hasText: 'nothing' }).waitFor()
+    await page.getByText(/^All buffers are full/).waitFor()
+    assert.match((await page.locator('#queued').textContent())!, /^[12]\.\d MB$/)
+    assert.equal(await page.locator('#read').textContent(), '0 B')
+    await page.getByLabel('Message', { exact: true }).fill('waited')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await announced('SET_MODE ')
+    await page.getByRole('log').getByText('waited').waitFor()
+    await page.locator('#queued', { hasText: /^0 B$/ }).waitFor()
+    await page.locator('#on-the-way', { hasText: /^0 B$/ }).waitFor()
+    assert.match((await page.locator('#read').textContent())!, /^\d+\.\d MB$/)
+    assert.deepEqual(complaints, [])
+  })
+
+  it('shows traffic where there is some, and who brings it goes when told to', async () => {
+    const { page, complaints } = await openTab('Ann')
+    await page.getByRole('button', { name: 'Add 10 chatty visitors' }).click()
+    await page.getByText(/^1[4-6] descriptors$/).waitFor()
+    await page.getByRole('img', { name: /^\d+ descriptors: 1[4-6] waiting for POLLIN$/ }).waitFor()
+    await page
+      .getByRole('img', { name: /minute \d{2,} messages written and \d+ received$/ })
+      .waitFor()
+    await page.getByRole('img', { name: /^\d+ calls in the last minute; .* slowest/ }).waitFor()
+    assert.match((await page.locator('#messages-plot .out').getAttribute('d'))!, /^M[\d.]+ 100.0V/)
+    assert.match((await page.locator('#latency-now').textContent())!, /^[\d.]+ [µm]s$/)
+    await page.getByRole('button', { name: 'Send the 10 home' }).click()
+    await page.getByText('5 descriptors', { exact: true }).waitFor()
+    assert.deepEqual(complaints, [])
+  })
+
+  it('runs nothing that a peer sent, in whatever field it stood', async () => {
+    const { page, complaints } = await openTab('Ann')
+    const { host } = new URL(demo.url)
+    const headers = { 'user-agent': INJECTED, cookie: INJECTED, 'x-name': INJECTED }
+    const query = new URLSearchParams({ name: INJECTED.slice(0, 24) }).toString()
+    const peer = await Client.open(`${demo.socketUrl}?${query}`, ['chat'], { headers })
+    peer.socket.send(JSON.stringify({ say: INJECTED }))
+    peer.socket.send(JSON.stringify({ name: INJECTED.slice(-24) }))
+    const raw = connect(Number(new URL(demo.url).port), '127.0.0.1')
+    const target = `/<img/src=x/onerror="document.title='ran'">`
+    raw.end(
+      `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nSec-WebSocket-Protocol: ${INJECTED}\r\n\r\n`,
+    )
+    await once(raw.resume(), 'close')
+    new Client(demo.socketUrl, ['img-onerror'], { headers })
+    await page.getByRole('log').getByText(INJECTED).waitFor()
+    await page
+      .getByRole('log')
+      .getByText(`is now ${INJECTED.slice(-24)}`)
+      .waitFor()
+    await page
+      .locator('#changes li')
+      .filter({ hasText: `POLLIN GET ${target}` })
+      .waitFor()
+    await page.getByRole('cell', { name: `chat: ${INJECTED.slice(-24)}` }).waitFor()
+    assert.equal(await page.locator('main img').count(), 0)
+    assert.equal(await page.title(), 'extpoll: a chat and its poll set')
+    assert.deepEqual(complaints, [])
+  })
+
+  it('fits phone and desktop, light and dark, with 2 connections and with 500', async () => {
+    const tab = await openTab('Ann')
+    const { page, complaints } = tab
+    await page.evaluate(axe.source)
+    const findings: string[] = []
+    const look = async (fds: string): Promise<void> => {
+      for (const scheme of ['light', 'dark'] as const) {
+        for (const width of [360, 1440]) {
+          await tab.scheme(scheme, width)
+          const where = `${fds} descriptors, ${scheme}, ${width} px`
+          const scrollWidth = await page.evaluate('document.documentElement.scrollWidth')
+          if (scrollWidth !== width) findings.push(`${where}: ${String(scrollWidth)} px wide`)
+          const { violations } = await page.evaluate<axe.AxeResults>(
+            "axe.run(document, { resultTypes: ['violations'] })",
+          )
+          for (const { id, nodes } of violations)
+            findings.push(`${where}: ${id}: ${nodes[0]!.html} and ${nodes.length - 1} more`)
+        }
+      }
+    }
+    await look('5')
+    await Crowd.join(demo, CROWD)
+    await page.getByText('500 descriptors', { exact: true }).waitFor()
+    await look('500')
+    assert.deepEqual(findings, [])
+    const rows = await page.getByRole('row').count()
+    assert.ok(rows < MAX_ROWS, `${rows} rows are there`)
+    assert.equal(await page.locator('#table').getAttribute('aria-rowcount'), '501')
+    await page.locator('#table-region').press('End')
+    await page
+      .locator('tr[aria-rowindex="501"]')
+      .getByText(/^chat: Guest \d+$/)
+      .waitFor()
+    await page.getByRole('img', { name: '500 descriptors: 500 waiting for POLLIN' }).waitFor()
     assert.deepEqual(complaints, [])
   })
 })

@@ -2,59 +2,91 @@
  * The chat: one room, a bounded history, and members that may be slow.
  *
  * Nobody waits for a slow member: what it missed comes from the history once it takes data again,
- * and what fell out of the history meanwhile is counted. Knows nothing of pages and poll sets.
+ * and what fell out of the history meanwhile is counted. Binary messages are ballast, for who wants
+ * to see a connection fill: they are counted and dropped. Knows nothing of pages and poll sets.
  */
-import { callbackOnWritable, close, defineProtocol, getContext, getSocketFd } from 'extpoll'
-import { TEXT, write } from 'extpoll'
-import type { Handlers, ProtocolDefinition, Wsi } from 'extpoll'
+import {
+  callbackOnWritable,
+  close,
+  defineProtocol,
+  getContext,
+  getSocketFd,
+  isBinary,
+} from 'extpoll'
+import { prepareFrame, TEXT, write, writePrepared } from 'extpoll'
+import type { Handlers, PreparedFrame, ProtocolDefinition, WriteResult, Wsi } from 'extpoll'
+import type { Meter } from './meter.js'
+import type { Valves } from './valves.js'
 
 export const MAX_NAME_CHARS = 24
 export const MAX_TEXT_CHARS = 500
 const MAX_HISTORY_LINES = 50
+/** In a room with more members nobody is told who came and who left. */
+const MAX_ANNOUNCED_MEMBERS = 30
 
 interface Member {
   readonly wsi: Wsi
   fd: number
   name: string
+  /** Whoever has it may pause this connection. */
+  key: string
+  /** Of the ballast it sent. */
+  ballastBytes: number
   /** The last line it was sent. */
   seq: number
   /** Told 'backpressure': SERVER_WRITEABLE goes on. */
   behind: boolean
 }
 
-/** Someone said something; without `text`, what happened to someone. */
+/** Someone said something, or something happened to someone; ready to be sent. */
 interface Line {
-  readonly type: 'line'
   readonly seq: number
-  readonly fd: number
-  readonly name: string
-  readonly text?: string
-  readonly event?: string
+  readonly frame: PreparedFrame
 }
 
 /** What a page may send: a new name, or something to say. */
 type Request = { readonly name: string } | { readonly say: string }
 
-/**
- * @param more handlers that the context's first protocol has beside the chat's
- * @param onMember hears which descriptor is whose
- */
-export function chatProtocol(
-  more: Pick<Handlers<Member>, 'HTTP'>,
-  onMember: (fd: number, name: string) => void,
-): ProtocolDefinition<Member> {
-  const room = new Room()
+/** What the chat needs of the program around it. */
+export interface ChatSurroundings {
+  readonly meter: Meter
+  readonly valves: Valves
+  /** Handlers that it has beside its own: whom to let in, and what the first protocol answers. */
+  readonly handlers: Pick<Handlers<Member>, 'FILTER_PROTOCOL_CONNECTION' | 'HTTP'>
+  /** Hears which descriptor is whose. */
+  readonly onMember: (fd: number, name: string) => void
+}
+
+export function chatProtocol(around: ChatSurroundings): ProtocolDefinition<Member> {
+  const { meter, valves, onMember } = around
+  const room = new Room(meter)
+  const createSession = (wsi: Wsi): Member => ({
+    wsi,
+    fd: -1,
+    name: '',
+    key: '',
+    ballastBytes: 0,
+    seq: 0,
+    behind: false,
+  })
   return defineProtocol<Member>({
     name: 'chat',
-    createSession: (wsi) => ({ wsi, fd: -1, name: '', seq: 0, behind: false }),
+    createSession,
     handlers: {
-      ...more,
-      ESTABLISHED(wsi, _request, member) {
+      ...around.handlers,
+      ESTABLISHED(wsi, { target }, member) {
         member.fd = getSocketFd(wsi)
-        room.join(member)
+        member.key = valves.issue(wsi)
+        room.join(member, nameIn(target))
         onMember(member.fd, member.name)
       },
       RECEIVE(wsi, data, member) {
+        meter.received()
+        if (isBinary(wsi)) {
+          member.ballastBytes += data.length
+          send(member, { type: 'ballast', bytes: member.ballastBytes })
+          return
+        }
         const request = parseRequest(data.toString())
         if (request === undefined) {
           close(
@@ -74,6 +106,7 @@ export function chatProtocol(
         room.bringUpToDate(member)
       },
       CLOSED(_wsi, _info, member) {
+        valves.revoke(member.key)
         room.leave(member)
       },
     },
@@ -81,62 +114,88 @@ export function chatProtocol(
 }
 
 class Room {
+  readonly #meter: Meter
   readonly #members = new Set<Member>()
   readonly #history: Line[] = []
   #seq = 0
   #guests = 0
 
-  join(member: Member): void {
-    member.name = `Guest ${++this.#guests}`
+  constructor(meter: Meter) {
+    this.#meter = meter
+  }
+
+  join(member: Member, name: string | undefined): void {
+    member.name = name ?? `Guest ${++this.#guests}`
     member.seq = this.#seq - this.#history.length
     this.#members.add(member)
     greet(member)
-    this.post(member, { event: 'came' })
+    this.#happened(member, 'came')
+    this.bringUpToDate(member)
   }
 
   leave(member: Member): void {
-    if (this.#members.delete(member)) this.post(member, { event: 'left' })
+    if (this.#members.delete(member)) this.#happened(member, 'left')
   }
 
   rename(member: Member, name: string): void {
     if (name === member.name) return
-    this.post(member, { event: `is now ${name}` })
+    this.#happened(member, `is now ${name}`)
     member.name = name
     greet(member)
   }
 
   post({ fd, name }: Member, what: { readonly text: string } | { readonly event: string }): void {
-    this.#history.push({ type: 'line', seq: ++this.#seq, fd, name, ...what })
+    const seq = ++this.#seq
+    const json = JSON.stringify({ type: 'line', seq, fd, name, ...what })
+    this.#history.push({ seq, frame: prepareFrame(json, TEXT) })
     if (this.#history.length > MAX_HISTORY_LINES) this.#history.shift()
     for (const member of this.#members) this.bringUpToDate(member)
   }
 
   bringUpToDate(member: Member): void {
-    const missed = (this.#history[0]?.seq ?? 1) - 1 - member.seq
+    const first = this.#history[0]?.seq ?? this.#seq + 1
+    const missed = first - 1 - member.seq
     if (missed > 0 && !member.behind) {
       member.seq += missed
       send(member, { type: 'missed', lines: missed })
     }
-    for (const line of this.#history) {
-      if (member.behind) return
-      if (line.seq <= member.seq) continue
-      member.seq = line.seq
-      send(member, line)
+    let sent = 0
+    for (let at = Math.max(0, member.seq + 1 - first); at < this.#history.length; at++) {
+      if (member.behind) break
+      const { seq, frame } = this.#history[at]!
+      member.seq = seq
+      settle(member, writePrepared(member.wsi, frame))
+      sent++
     }
+    if (sent > 0) this.#meter.sent(sent)
+  }
+
+  #happened(member: Member, event: string): void {
+    if (this.#members.size <= MAX_ANNOUNCED_MEMBERS) this.post(member, { event })
   }
 }
 
 /** Tells a member who it is. */
 function greet(member: Member): void {
-  send(member, { type: 'you', fd: member.fd, name: member.name })
+  const { fd, name, key } = member
+  send(member, { type: 'you', fd, name, key })
 }
 
 function send(member: Member, message: object): void {
-  const { wsi } = member
+  settle(member, write(member.wsi, JSON.stringify(message), TEXT))
+}
+
+function settle(member: Member, result: WriteResult): void {
   // 'full' closes it, and 'closed' needs nothing: CLOSED comes either way.
-  if (write(wsi, JSON.stringify(message), TEXT) !== 'backpressure') return
+  if (result !== 'backpressure') return
   member.behind = true
-  callbackOnWritable(getContext(wsi), wsi)
+  callbackOnWritable(getContext(member.wsi), member.wsi)
+}
+
+/** A page may come with a name: `/?name=Ann`. */
+function nameIn(target: string): string | undefined {
+  const query = new URLSearchParams(target.split('?', 2)[1])
+  return bounded(query.get('name'), MAX_NAME_CHARS)
 }
 
 function parseRequest(json: string): Request | undefined {

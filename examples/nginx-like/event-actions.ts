@@ -7,6 +7,9 @@
 import type { Pollfd, PollOp } from 'extpoll'
 import { Poller } from 'extpoll/epoll'
 
+/** No other thread ends this one, and signals come by a descriptor: a wait may last. */
+const MAX_WAIT_MS = 60_000
+
 /** Called with the readiness of its descriptor. */
 export type EventHandler = (pollfd: Pollfd) => void
 
@@ -20,7 +23,7 @@ export interface PolledFd {
   /** What it waits for: POLLIN, POLLOUT, both or nothing. */
   events: number
   /** What it is, for people. */
-  what: string
+  readonly what: string
 }
 
 /** Hears of each change after it was made. @param bits those that changed */
@@ -73,7 +76,7 @@ export function eventActions(
   return {
     polled,
     init() {
-      poller = new Poller({ backend })
+      poller = new Poller({ backend, maxWaitMs: MAX_WAIT_MS })
     },
     done() {
       poller.close()

@@ -5,24 +5,41 @@
  * The library is a guest here: it announces what it waits for, and is called when that is ready.
  * The loop, the wait, the signals and the control socket are the program's. Run by `make demo`.
  */
+import { lookup } from 'node:dns/promises'
 import { writeSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { closeAll, contextDestroy, createContext, getListenAddress, nextTimeout } from 'extpoll'
-import { pollFds, POLLIN, serviceFd } from 'extpoll'
-import type { Context, Pollfd } from 'extpoll'
+import { getSocketFd, pollFds, POLLIN, serviceFd } from 'extpoll'
+import type { Context, Pollfd, RequestHead, Wsi } from 'extpoll'
 import { rawHost, watchSignals } from 'extpoll/epoll'
 import { chatProtocol } from './chat.js'
 import { ControlSocket } from './control-socket.js'
 import { eventActions } from './event-actions.js'
 import type { EventActions } from './event-actions.js'
+import { Meter } from './meter.js'
 import { pageHandler } from './page.js'
 import { PollSetFeed } from './poll-set-feed.js'
+import { PollSetMirror } from './poll-set-mirror.js'
+import { MISDIRECTED, siteNames, urlHost } from './site-names.js'
+import { Valves } from './valves.js'
 
 const DEFAULT_PORT = 8080
+const DEFAULT_HOST = '127.0.0.1'
 /** What the peers get to answer the close frame before they are cut off. */
 const GRACE_MS = 300
-const MAX_CONNECTIONS = 256
-/** Of what a page sends: JSON around 500 characters. */
-const MAX_MESSAGE_BYTES = 4096
+const MAX_CONNECTIONS = 1024
+/** Of what a page sends: JSON around 500 characters, or ballast. */
+const MAX_MESSAGE_BYTES = 16_384
+
+/** Nanoseconds count: the clock of process.hrtime, as a number of milliseconds. */
+const now = (): number => performance.now()
+
+/** Where to listen, and the name people know it by. */
+interface Site {
+  readonly host: string
+  readonly address: string
+  readonly port: number
+}
 
 /** What `status` tells of the loop. */
 interface Counters {
@@ -31,21 +48,37 @@ interface Counters {
   signals: number
 }
 
-process.exitCode = main(process.env['PORT'] ?? String(DEFAULT_PORT))
+process.exitCode = await main(process.argv.slice(2), process.env['PORT'] ?? String(DEFAULT_PORT))
 
-function main(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Infinity
-  if (port > 65_535) return fail(2, `PORT must be a whole number from 0 to 65535, not ${text}`)
+async function main(args: readonly string[], portText: string): Promise<number> {
+  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : Infinity
+  if (port > 65_535) return fail(2, `PORT must be a whole number from 0 to 65535, not ${portText}`)
+  const host = hostIn(args)
+  if (host === undefined)
+    return fail(2, 'usage: main.ts [--host NAME], a name or an address of this machine')
   try {
-    serve(port)
+    const { address } = await lookup(host)
+    serve({ host, address, port })
     return 0
   } catch (error) {
     const { code, message } = error as { code?: unknown; message?: unknown }
     const other = port === 9000 ? 9001 : 9000
     if (code === 'EADDRINUSE')
       return fail(1, `port ${port} is taken; choose another one: PORT=${other} make demo`)
+    if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL')
+      return fail(1, `${host} is no name of this machine; give --host one, or an address of it`)
     if (code === undefined) throw error
     return fail(1, String(message))
+  }
+}
+
+/** @returns undefined where the arguments are wrong */
+function hostIn(args: readonly string[]): string | undefined {
+  try {
+    const { values } = parseArgs({ args: [...args], options: { host: { type: 'string' } } })
+    return values.host === '' ? undefined : (values.host ?? DEFAULT_HOST)
+  } catch {
+    return undefined
   }
 }
 
@@ -55,11 +88,10 @@ function fail(status: number, message: string): number {
 }
 
 /** From an empty poll set to an empty poll set. */
-function serve(port: number): void {
+function serve(site: Site): void {
   const counters: Counters = { rounds: 0, events: 0, signals: 0 }
-  const feed = new PollSetFeed()
-  const actions = eventActions('epoll', (op, polled, bits) => feed.heard(op, polled, bits))
-  feed.watch(actions)
+  const mirror = new PollSetMirror()
+  const actions = eventActions('epoll', (op, polled, bits) => mirror.heard(op, polled, bits))
   actions.init()
   const signals = watchSignals(['SIGINT', 'SIGTERM'])
   const countSignals = () => {
@@ -67,10 +99,10 @@ function serve(port: number): void {
   }
   actions.add(signals.fd, POLLIN, countSignals, { what: 'signals' })
   try {
-    const ctx = listen(port, actions, feed)
+    const { ctx, feed } = listen(site, actions, mirror)
     try {
-      const control = new ControlSocket(actions, () => statusOf(counters, feed))
-      printUrl(ctx, control.path)
+      const control = new ControlSocket(actions, () => statusOf(counters, mirror))
+      printUrl(site, ctx, control.path)
       loop(ctx, actions, feed, counters, control)
     } finally {
       contextDestroy(ctx)
@@ -83,19 +115,27 @@ function serve(port: number): void {
 }
 
 /** The library's four announcements are four of the event actions. */
-function listen(port: number, actions: EventActions, feed: PollSetFeed): Context {
+function listen(
+  { host, address, port }: Site,
+  actions: EventActions,
+  mirror: PollSetMirror,
+): { ctx: Context; feed: PollSetFeed } {
+  const meter = new Meter(now)
   const serviced = (pollfd: Pollfd) => {
+    const startMs = now()
     serviceFd(ctx, pollfd)
+    // What showing it costs is not what is shown.
+    if (!mirror.isFeed(pollfd.fd)) meter.serviced(startMs)
   }
-  const page = pageHandler()
-  const chat = chatProtocol({ HTTP: page }, (fd, name) => feed.label(fd, `chat: ${name}`))
+  const { chat, feed } = protocolsOf(host, mirror, meter)
   const ctx = createContext({
     host: rawHost(),
+    address,
     port,
     protocols: [chat, feed.protocol],
     on: {
       ADD_POLL_FD: (fd, events, { gen }) =>
-        actions.add(fd, events, serviced, { gen, what: 'request' }),
+        actions.add(fd, events, serviced, { gen, what: 'connection' }),
       DEL_POLL_FD: (fd) => actions.del(fd),
       SET_MODE: (fd, bits) => actions.enable(fd, bits),
       CLEAR_MODE: (fd, bits) => actions.disable(fd, bits),
@@ -104,8 +144,25 @@ function listen(port: number, actions: EventActions, feed: PollSetFeed): Context
     maxMessageBytes: MAX_MESSAGE_BYTES,
     onError: (error) => void fail(1, String(error)),
   })
-  for (const { fd } of pollFds(ctx)) feed.label(fd, 'listener')
-  return ctx
+  for (const { fd } of pollFds(ctx)) mirror.label(fd, 'listener')
+  return { ctx, feed }
+}
+
+function protocolsOf(host: string, mirror: PollSetMirror, meter: Meter) {
+  const isOurs = siteNames(host)
+  // The Origin, if there is one, has to match the Host besides: createContext does that.
+  const filter = (_wsi: Wsi, request: RequestHead) => (isOurs(request) ? undefined : MISDIRECTED)
+  const page = pageHandler(isOurs, (wsi, { method, target }) =>
+    mirror.label(getSocketFd(wsi), `${method} ${target}`),
+  )
+  const valves = new Valves()
+  const chat = chatProtocol({
+    meter,
+    valves,
+    handlers: { FILTER_PROTOCOL_CONNECTION: filter, HTTP: page },
+    onMember: (fd, name) => mirror.label(fd, `chat: ${name}`),
+  })
+  return { chat, feed: new PollSetFeed({ mirror, meter, valves, filter, now }) }
 }
 
 /** Until a signal came and everyone was told; a second one does not wait. */
@@ -118,7 +175,7 @@ function loop(
 ): void {
   const round = () => {
     counters.rounds++
-    counters.events += actions.processEvents(nextTimeout(ctx))
+    counters.events += actions.processEvents(soonest(nextTimeout(ctx), feed.timeoutMs()))
     serviceFd(ctx, null)
     feed.publish(ctx)
   }
@@ -133,13 +190,23 @@ function loop(
   while (pollFds(ctx).length > 0 && counters.signals === heard) round()
 }
 
-function statusOf({ rounds, events }: Counters, feed: PollSetFeed): object {
-  const uptimeMs = Math.round(process.uptime() * 1000)
-  return { pid: process.pid, uptimeMs, rounds, events, changes: feed.counts, pollSet: feed.rows() }
+/** The shorter of two waits, where -1 knows no limit. */
+function soonest(oneMs: number, otherMs: number): number {
+  if (oneMs < 0) return otherMs
+  return otherMs < 0 ? oneMs : Math.min(oneMs, otherMs)
 }
 
-function printUrl(ctx: Context, controlPath: string): void {
-  const { address, port } = getListenAddress(ctx)!
-  const url = `http://${address}:${port}/`
+function statusOf({ rounds, events }: Counters, mirror: PollSetMirror): object {
+  const nowMs = now()
+  const pollSet = mirror.rows().map(({ fd, events, gen, sinceMs, what }) => {
+    return { fd, events, gen, ageMs: Math.round(nowMs - sinceMs), what }
+  })
+  const uptimeMs = Math.round(process.uptime() * 1000)
+  return { pid: process.pid, uptimeMs, rounds, events, changes: mirror.counts, pollSet }
+}
+
+function printUrl({ host }: Site, ctx: Context, controlPath: string): void {
+  const { port } = getListenAddress(ctx)!
+  const url = `http://${urlHost(host)}:${port}/`
   writeSync(1, `open ${url} in two tabs; Ctrl-C ends it; status: ${controlPath}\n`)
 }

@@ -1,12 +1,14 @@
 /**
- * The page and its three companions, read once at start and answered from memory.
+ * The page and its companions, read once at start and answered from memory.
  *
- * GET of exactly these; 404 for everything else. Nothing on the page may come from elsewhere or be
- * written inline: the Content-Security-Policy says so. Knows nothing of what the page does.
+ * GET of exactly these; 404 for everything else, 421 under another name than the server's. Nothing
+ * on the page may come from elsewhere, be written inline, or be made of text that is parsed: the
+ * Content-Security-Policy says so. Knows nothing of what the page does.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { httpRespond } from 'extpoll'
 import type { HttpAnswer, RequestHead, Wsi } from 'extpoll'
+import { MISDIRECTED } from './site-names.js'
 
 const POLICY = [
   "default-src 'none'",
@@ -17,39 +19,62 @@ const POLICY = [
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
 ].join('; ')
 
 const HEADERS = {
   'Content-Security-Policy': POLICY,
   'X-Content-Type-Options': 'nosniff',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'Cache-Control': 'no-store',
 }
 
 const TEXT_TYPE = 'text/plain; charset=utf-8'
 
-/** Target -> file and its type. */
-const files = [
-  ['/', 'page.html', 'text/html; charset=utf-8'],
-  ['/style.css', 'style.css', 'text/css; charset=utf-8'],
-  ['/chat.js', 'chat.js', 'text/javascript; charset=utf-8'],
-  ['/poll-set.js', 'poll-set.js', 'text/javascript; charset=utf-8'],
-  ['/icon.svg', 'icon.svg', 'image/svg+xml'],
-] as const
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+}
 
-/** The HTTP handler of the context's first protocol. */
-export function pageHandler(): (wsi: Wsi, request: RequestHead) => void {
-  const answers = new Map<string, HttpAnswer>()
-  for (const [target, file, type] of files) {
-    const body = readFileSync(new URL(`page/${file}`, import.meta.url))
-    answers.set(target, { status: 200, headers: { ...HEADERS, 'Content-Type': type }, body })
-  }
-  return (wsi, { method, target }) => {
+/** Each is found under its own name, the page itself under `/`. */
+const PAGE = 'page.html'
+
+/**
+ * The HTTP handler of the context's first protocol.
+ * @param isOurs whether a request came under a name of this server
+ * @param onRequest hears what is asked for
+ */
+export function pageHandler(
+  isOurs: (request: RequestHead) => boolean,
+  onRequest: (wsi: Wsi, request: RequestHead) => void,
+): (wsi: Wsi, request: RequestHead) => void {
+  const answers = answersFrom(new URL('page/', import.meta.url))
+  return (wsi, request) => {
+    onRequest(wsi, request)
+    const { method, target } = request
     const answer = answers.get(target.split('?', 1)[0]!)
-    if (answer === undefined) httpRespond(wsi, plain(404, 'There is no such page.\n'))
+    if (!isOurs(request)) httpRespond(wsi, MISDIRECTED)
+    else if (answer === undefined) httpRespond(wsi, plain(404, 'There is no such page.\n'))
     else if (method !== 'GET') httpRespond(wsi, plain(405, 'GET it.\n', { Allow: 'GET' }))
     else httpRespond(wsi, answer)
   }
+}
+
+function answersFrom(folder: URL): ReadonlyMap<string, HttpAnswer> {
+  const answers = new Map<string, HttpAnswer>()
+  for (const file of readdirSync(folder)) {
+    const type = TYPES[file.slice(file.lastIndexOf('.') + 1)]
+    if (type === undefined) continue
+    const body = readFileSync(new URL(file, folder))
+    const headers = { ...HEADERS, 'Content-Type': type }
+    answers.set(file === PAGE ? '/' : `/${file}`, { status: 200, headers, body })
+  }
+  return answers
 }
 
 function plain(status: number, body: string, more: Record<string, string> = {}): HttpAnswer {

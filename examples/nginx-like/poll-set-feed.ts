@@ -1,129 +1,166 @@
 /**
- * What the page shows of the poll set: the descriptors in it, and each change as it came.
+ * Tells each viewer what happens in the poll set: some times a second, never more than it takes.
  *
- * A viewer that takes data slowly gets fewer and newer states, never a queue of old ones. Sending
- * changes masks as well; those changes are shown, but never a reason to send: else a slow viewer
- * would be fed by its own slowness for ever. Knows nothing of chats and pages.
+ * One message holds what changed since the last one; a viewer that is behind gets none, and then
+ * one for all that it missed. With no viewer, or no news, nothing runs. Viewers may turn the valves
+ * of their own page. Knows nothing of chats and pages.
  */
-import { batch, callbackOnWritable, defineProtocol, formatEvents } from 'extpoll'
-import { getContext, getSocketFd, TEXT, write } from 'extpoll'
-import type { Context, PollOp, ProtocolDefinition, Wsi } from 'extpoll'
-import type { EventActions, PolledFd } from './event-actions.js'
+import { batch, callbackOnWritable, close, defineProtocol, getSocketFd } from 'extpoll'
+import { getContext, prepareFrame, TEXT, write, writePrepared } from 'extpoll'
+import type { Context, Handlers, PreparedFrame, ProtocolDefinition, Wsi } from 'extpoll'
+import type { Meter } from './meter.js'
+import { BEGINNING, FEED } from './poll-set-mirror.js'
+import type { Mark, PollSetMirror } from './poll-set-mirror.js'
+import type { Valves } from './valves.js'
 
-/** Changes kept for viewers that are behind. */
-const MAX_CHANGES = 64
-const FEED = 'poll set feed'
+/** Between two messages to the same viewer. */
+const PACE_MS = 100
 
 interface Viewer {
   readonly wsi: Wsi
-  /** The last change it was sent. */
-  seq: number
+  /** Up to where it was told. */
+  mark: FeedMark
   /** Told 'backpressure': SERVER_WRITEABLE goes on. */
   behind: boolean
-  /** Something changed that it was not sent. */
+  /** Something happened that it was not told. */
   stale: boolean
+  /** The valves it closed; they do not stay closed without it. */
+  readonly closed: Set<string>
 }
 
-interface Change {
-  readonly seq: number
-  readonly op: PollOp
-  readonly fd: number
-  readonly gen: number | null
-  readonly bits: string
-  readonly what: string
+interface FeedMark extends Mark {
+  /** Seconds from this one on are not told yet. */
+  readonly second: number
+}
+
+const UNTOLD: FeedMark = { ...BEGINNING, second: 0 }
+
+/** What the feed needs of the program around it. */
+export interface FeedSurroundings {
+  readonly mirror: PollSetMirror
+  readonly meter: Meter
+  readonly valves: Valves
+  /** Who may view, as FILTER_PROTOCOL_CONNECTION. */
+  readonly filter: NonNullable<Handlers<Viewer>['FILTER_PROTOCOL_CONNECTION']>
+  /** The clock of meter and mirror, in milliseconds. */
+  readonly now: () => number
 }
 
 export class PollSetFeed {
   readonly protocol: ProtocolDefinition<Viewer>
-  /** How often each kind of change came. */
-  readonly counts: Record<PollOp, number> = { ADD: 0, SET: 0, CLEAR: 0, DEL: 0 }
+  readonly #mirror: PollSetMirror
+  readonly #meter: Meter
+  readonly #now: () => number
   readonly #viewers = new Set<Viewer>()
-  readonly #changes: Change[] = []
-  #actions: EventActions | undefined
-  #seq = 0
-  #dirty = false
+  /** Up to where those that are not behind were told. */
+  #published = UNTOLD
+  #publishedMs = -PACE_MS
 
-  constructor() {
+  constructor({ mirror, meter, valves, filter, now }: FeedSurroundings) {
+    this.#mirror = mirror
+    this.#meter = meter
+    this.#now = now
+    const createSession = (wsi: Wsi): Viewer => ({
+      wsi,
+      mark: UNTOLD,
+      behind: false,
+      stale: false,
+      closed: new Set(),
+    })
     this.protocol = defineProtocol<Viewer>({
       name: 'pollset',
-      createSession: (wsi) => ({ wsi, seq: 0, behind: false, stale: true }),
+      createSession,
       handlers: {
+        FILTER_PROTOCOL_CONNECTION: filter,
         ESTABLISHED: (wsi, _request, viewer) => {
+          const fd = getSocketFd(wsi)
+          this.#mirror.label(fd, FEED)
           this.#viewers.add(viewer)
-          this.label(getSocketFd(wsi), FEED)
+          write(wsi, JSON.stringify({ type: 'you', fd }), TEXT)
+          this.#tell([viewer])
+        },
+        RECEIVE: (wsi, data, viewer) => {
+          if (!turnValve(valves, viewer, data.toString()))
+            close(wsi, 1008, 'send {"pause":KEY} or {"resume":KEY}, the key from the chat')
         },
         SERVER_WRITEABLE: (_wsi, _data, viewer) => {
           viewer.behind = false
-          if (viewer.stale) this.#show(viewer)
+          if (viewer.stale) this.#tell([viewer])
         },
         CLOSED: (_wsi, _info, viewer) => {
           this.#viewers.delete(viewer)
+          for (const key of viewer.closed) valves.turn(key, true)
         },
       },
     })
   }
 
-  /** Whose set it shows. */
-  watch(actions: EventActions): void {
-    this.#actions = actions
+  /** How long the loop may wait before `publish` has something to do; -1 without limit. */
+  timeoutMs(): number {
+    const dueMs = this.#dueMs()
+    return dueMs === Infinity ? -1 : Math.max(0, dueMs - this.#now())
   }
 
-  /** A change of the set, as ChangeListener. Sends nothing: announcements must not (C8). */
-  heard(op: PollOp, { fd, gen, what }: PolledFd, bits: number): void {
-    this.counts[op]++
-    const change = { seq: ++this.#seq, op, fd, gen: gen ?? null, bits: formatEvents(bits), what }
-    this.#changes.push(change)
-    if (this.#changes.length > MAX_CHANGES) this.#changes.shift()
-    const byItself = what === FEED && (op === 'SET' || op === 'CLEAR')
-    if (!byItself) this.#dirty = true
-  }
-
-  /** Says what a descriptor is, now that it is known. */
-  label(fd: number, what: string): void {
-    const polled = this.#actions?.polled.get(fd)
-    if (polled === undefined || polled.what === what) return
-    polled.what = what
-    this.#dirty = true
-  }
-
-  /** At the end of each round of the loop: one message to each viewer, if there is news. */
+  /** At the end of each round of the loop: one message to each viewer, if it is time for one. */
   publish(ctx: Context): void {
-    if (!this.#dirty) return
-    this.#dirty = false
-    batch(ctx, () => {
-      for (const viewer of this.#viewers) {
-        viewer.stale = true
-        if (!viewer.behind) this.#show(viewer)
-      }
-    })
+    const nowMs = this.#now()
+    if (this.#dueMs() > nowMs) return
+    this.#publishedMs = nowMs
+    this.#published = batch(ctx, () => this.#tell(this.#viewers))
   }
 
-  /** The descriptors as they are now. */
-  rows(): object[] {
-    const nowMs = performance.now()
-    return Array.from(this.#actions?.polled.values() ?? [], (polled) => ({
-      fd: polled.fd,
-      events: formatEvents(polled.events),
-      gen: polled.gen ?? null,
-      ageMs: Math.round(nowMs - polled.sinceMs),
-      what: polled.what,
-    }))
+  #dueMs(): number {
+    if (this.#viewers.size === 0) return Infinity
+    const paceMs = this.#publishedMs + PACE_MS
+    return this.#mirror.isNews(this.#published) ? paceMs : Math.max(paceMs, this.#meter.dueMs())
   }
 
-  #show(viewer: Viewer): void {
-    const changes = this.#changes.filter(({ seq }) => seq > viewer.seq)
-    const missed = this.#seq - viewer.seq - changes.length
-    viewer.seq = this.#seq
-    viewer.stale = false
-    const message = {
-      type: 'pollset',
-      you: getSocketFd(viewer.wsi),
-      rows: this.rows(),
-      changes,
-      missed,
+  /** Viewers that know the same are told the same, by one frame. */
+  #tell(viewers: Iterable<Viewer>): FeedMark {
+    const frames = new Map<FeedMark, PreparedFrame | null>()
+    const mark = { ...this.#mirror.mark(), second: Math.floor(this.#now() / 1000) }
+    for (const viewer of viewers) {
+      viewer.stale = viewer.behind
+      if (viewer.behind) continue
+      let frame = frames.get(viewer.mark)
+      if (frame === undefined) frames.set(viewer.mark, (frame = this.#frameSince(viewer.mark)))
+      viewer.mark = mark
+      if (frame !== null) this.#write(viewer, frame)
     }
-    if (write(viewer.wsi, JSON.stringify(message), TEXT) !== 'backpressure') return
+    return mark
+  }
+
+  /** @returns null where there is nothing to tell */
+  #frameSince(mark: FeedMark): PreparedFrame | null {
+    const seconds = this.#meter.since(mark.second)
+    if (seconds.length === 0 && !this.#mirror.isNews(mark)) return null
+    const { counts } = this.#mirror
+    const news = this.#mirror.since(mark)
+    const message = { type: 'pollset', nowMs: this.#now(), ...news, counts, seconds }
+    return prepareFrame(JSON.stringify(message), TEXT)
+  }
+
+  #write(viewer: Viewer, frame: PreparedFrame): void {
+    if (writePrepared(viewer.wsi, frame) !== 'backpressure') return
     viewer.behind = true
     callbackOnWritable(getContext(viewer.wsi), viewer.wsi)
   }
+}
+
+/** @returns false where that was no request */
+function turnValve(valves: Valves, { closed }: Viewer, json: string): boolean {
+  let request: unknown
+  try {
+    request = JSON.parse(json)
+  } catch {
+    return false
+  }
+  const { pause, resume } = (request ?? {}) as { pause?: unknown; resume?: unknown }
+  if (typeof pause === 'string') {
+    if (valves.turn(pause, false)) closed.add(pause)
+    return true
+  }
+  if (typeof resume !== 'string') return false
+  if (closed.delete(resume)) valves.turn(resume, true)
+  return true
 }

@@ -27,21 +27,26 @@ export interface PolledRow {
 }
 
 /** @param port as the environment has it; '0' takes any free one */
-export function demoProgram(port: string): Program {
-  const args = ['--import', 'tsx', 'examples/nginx-like/main.ts']
-  return new Program(process.execPath, args, { PORT: port })
+export function demoProgram(port: string, args: readonly string[] = []): Program {
+  const main = ['--import', 'tsx', 'examples/nginx-like/main.ts']
+  return new Program(process.execPath, [...main, ...args], { PORT: port })
 }
 
 export class Demo {
-  readonly program = demoProgram('0')
+  readonly program: Program
   /** With a slash at its end. */
   url = ''
   controlPath = ''
 
-  static async start(): Promise<Demo> {
-    const demo = new Demo()
+  private constructor(args: readonly string[]) {
+    this.program = demoProgram('0', args)
+  }
+
+  /** @param args of its command line */
+  static async start(args: readonly string[] = []): Promise<Demo> {
+    const demo = new Demo(args)
     const line = await demo.program.firstLine()
-    const parts = /^open (http:\/\/127\.0\.0\.1:\d+\/) .*Ctrl-C.* (\/\S+)$/.exec(line)
+    const parts = /^open (http:\/\/127\.0\.0\.\d:\d+\/) .*Ctrl-C.* (\/\S+)$/.exec(line)
     assert.ok(parts, line)
     demo.url = parts[1]!
     demo.controlPath = parts[2]!

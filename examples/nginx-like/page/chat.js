@@ -2,74 +2,100 @@
  * The page's chat. What others wrote becomes text nodes, never markup.
  *
  * Speaks the subprotocol `chat`: {"say"} and {"name"} go out; "line", "you" and "missed" come in.
+ * The same connection is the one that can be paused: pressure.js.
  */
+import { byId, element, onNextFrame, setText } from './element.js'
+import { socketUrl } from './feed.js'
 
 const MAX_LINES = 200
 
-const lines = document.getElementById('lines')
-const state = document.getElementById('chat-state')
-const name = document.getElementById('name')
-const say = document.getElementById('say')
+const log = byId('lines')
+const lines = log.firstElementChild
+const name = byId('name')
+const say = byId('say')
+const meListeners = []
+const ballastListeners = []
+let waiting = []
 
-const socket = new WebSocket(`ws://${location.host}/`, 'chat')
+/** This page's member of the room. */
+export const chat = {
+  socket: new WebSocket(socketUrl(), 'chat'),
+  /** Its descriptor at the server, and the key to pause it; told by "you". */
+  fd: -1,
+  key: '',
+  onMe: (listener) => meListeners.push(listener),
+  onBallast: (listener) => ballastListeners.push(listener),
+}
+
+const { socket } = chat
 
 socket.addEventListener('message', ({ data }) => {
   const message = JSON.parse(data)
-  if (message.type === 'you') {
-    state.textContent = `you are fd ${message.fd}`
-    document.body.dataset.chatFd = message.fd
-    document.dispatchEvent(new Event('chat-fd'))
-    if (document.activeElement !== name) name.value = message.name
-  } else if (message.type === 'line') {
-    append(message.event === undefined ? said(message) : happened(message))
-  } else if (message.type === 'missed') {
-    append([text('span', 'event', `${message.lines} lines came faster than they could be sent`)])
-  }
+  if (message.type === 'you') introduce(message)
+  else if (message.type === 'line') append(message.event === undefined ? said : happened, message)
+  else if (message.type === 'missed') append(missed, message)
+  else if (message.type === 'ballast') for (const listener of ballastListeners) listener(message)
 })
 
 socket.addEventListener('close', ({ code }) => {
-  state.textContent = `connection over (${code}); reload to connect again`
+  setText(byId('chat-state'), `connection over (${code}); reload to connect again`)
 })
 
-document.getElementById('say-form').addEventListener('submit', (event) => {
+byId('say-form').addEventListener('submit', (event) => {
   event.preventDefault()
   if (socket.readyState !== WebSocket.OPEN || say.value.trim() === '') return
   socket.send(JSON.stringify({ say: say.value }))
   say.value = ''
 })
 
-document.getElementById('name-form').addEventListener('submit', (event) => {
+byId('name-form').addEventListener('submit', (event) => {
   event.preventDefault()
   if (socket.readyState !== WebSocket.OPEN || name.value.trim() === '') return
   socket.send(JSON.stringify({ name: name.value }))
   say.focus()
 })
 
+function introduce({ fd, key, name: mine }) {
+  chat.fd = fd
+  chat.key = key
+  setText(byId('chat-state'), `you are fd ${fd}`)
+  if (document.activeElement !== name) name.value = mine
+  for (const listener of meListeners) listener(fd)
+}
+
 function said(message) {
-  return [text('bdi', 'name', message.name), fdOf(message), text('bdi', '', message.text)]
+  return [element('bdi', 'name', message.name), fdOf(message), element('bdi', '', message.text)]
 }
 
 function happened(message) {
-  return [text('bdi', 'name', message.name), fdOf(message), text('span', 'event', message.event)]
+  const event = element('span', 'event', message.event)
+  return [element('bdi', 'name', message.name), fdOf(message), event]
+}
+
+function missed({ lines: count }) {
+  return [element('span', 'event', `${count} lines came faster than they could be sent`)]
 }
 
 function fdOf({ fd }) {
-  return text('span', 'fd', ` fd ${fd}`)
+  return element('span', 'fd', ` fd ${fd} `)
+}
+
+/** Lines that would be pushed out before they are seen are not drawn. */
+function append(partsOf, message) {
+  waiting.push({ partsOf, message })
+  if (waiting.length > MAX_LINES) waiting.shift()
+  draw()
 }
 
 /** Follows the newest line, unless the reader scrolled up. */
-function append(parts) {
-  const follows = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 8
-  const item = document.createElement('li')
-  item.append(...parts)
-  lines.append(item)
+const draw = onNextFrame(() => {
+  const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 8
+  const items = waiting.map(({ partsOf, message }) => {
+    const mine = message.fd === chat.fd ? 'mine' : ''
+    return element('li', mine, ...partsOf(message))
+  })
+  waiting = []
+  lines.append(...items)
   while (lines.children.length > MAX_LINES) lines.firstElementChild.remove()
-  if (follows) lines.scrollTop = lines.scrollHeight
-}
-
-function text(tag, className, content) {
-  const element = document.createElement(tag)
-  if (className !== '') element.className = className
-  element.textContent = content
-  return element
-}
+  if (follows) log.scrollTop = log.scrollHeight
+})
