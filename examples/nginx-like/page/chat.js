@@ -87,9 +87,18 @@ function append(partsOf, message) {
   draw()
 }
 
-/** Follows the newest line, unless the reader scrolled up. */
+/** The newest line stays in view, whatever grows or shrinks, unless the reader scrolled up. */
+let following = true
+log.addEventListener('scroll', () => {
+  following = log.scrollTop + log.clientHeight >= log.scrollHeight - 8
+})
+const follow = new ResizeObserver(() => {
+  if (following) log.scrollTop = log.scrollHeight
+})
+follow.observe(log)
+follow.observe(lines)
+
 const draw = onNextFrame(() => {
-  const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 8
   const items = waiting.map(({ partsOf, message }) => {
     const mine = message.fd === chat.fd ? 'mine' : ''
     return element('li', mine, ...partsOf(message))
@@ -97,5 +106,4 @@ const draw = onNextFrame(() => {
   waiting = []
   lines.append(...items)
   while (lines.children.length > MAX_LINES) lines.firstElementChild.remove()
-  if (follows) log.scrollTop = log.scrollHeight
 })

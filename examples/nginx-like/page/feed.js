@@ -13,8 +13,6 @@ let aheadMs = 0
 export const feed = {
   /** This page's own descriptor there; -1 where it is not known yet. */
   fd: -1,
-  /** When the last message came, by this page's clock. */
-  newsMs: performance.now(),
   isOpen: () => socket.readyState === WebSocket.OPEN,
   onNews: (listener) => listeners.push(listener),
   onClose: (listener) => closeListeners.push(listener),
@@ -35,8 +33,7 @@ socket.addEventListener('message', ({ data }) => {
     feed.fd = message.fd
     return
   }
-  feed.newsMs = performance.now()
-  aheadMs = message.nowMs - feed.newsMs
+  aheadMs = message.nowMs - performance.now()
   for (const listener of listeners) listener(message)
 })
 

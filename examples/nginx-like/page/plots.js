@@ -12,7 +12,7 @@ const SECONDS = 60
 const LATE_SECONDS = 2
 const HEIGHT = 100
 const MARK_HEIGHT = 2.5
-const SUMMARY_SECONDS = 3
+const SUMMARY_SECONDS = 2
 const EMPTY = { in: 0, out: 0, calls: 0, p50: 0, p99: 0, max: 0 }
 
 const known = new Map()

@@ -9,12 +9,14 @@ import { drawMap } from './fd-map.js'
 import { drawTable, showAges } from './fd-table.js'
 import { feed } from './feed.js'
 
-/** So long without news, and the loop is said to be asleep. */
-const ASLEEP_MS = 1500
+/** So long with nothing to do, and the loop is said to be asleep. */
+const ASLEEP_MS = 1000
 
 /** `fd.gen` -> what the server told of it, and `own` and `mine` for those who draw. */
 const rows = new Map()
 const pulse = byId('pulse')
+/** When something was last ready, by the server's clock. */
+let busyMs = 0
 let over = false
 
 const draw = onNextFrame(() => {
@@ -25,7 +27,7 @@ const draw = onNextFrame(() => {
   if (!over) setText(byId('set-state'), number)
 })
 
-feed.onNews(({ whole, gone, rows: changed }) => {
+feed.onNews(({ whole, gone, rows: changed, changes, seconds, nowMs }) => {
   if (whole) rows.clear()
   for (const row of gone) rows.delete(keyOf(row))
   for (const row of changed) rows.set(keyOf(row), { ...row, key: keyOf(row), own: isOwn(row) })
@@ -33,6 +35,10 @@ feed.onNews(({ whole, gone, rows: changed }) => {
     markMine()
     draw()
   }
+  // A second is told of when it is over.
+  const second = seconds.at(-1)
+  if (second !== undefined) busyMs = Math.max(busyMs, (second.at + 1) * 1000)
+  if (changes.length > 0) busyMs = nowMs
   showPulse()
 })
 
@@ -79,10 +85,11 @@ function rankOf({ mine, own }) {
 }
 
 function showPulse() {
-  const quietMs = performance.now() - feed.newsMs
+  if (busyMs === 0) return
+  const quietMs = feed.serverNowMs() - busyMs
   const asleep = quietMs > ASLEEP_MS
   pulse.classList.toggle('awake', !asleep)
-  const seconds = Math.round(quietMs / 1000)
+  const seconds = Math.floor(quietMs / 1000)
   const text = asleep ? `asleep: nothing was ready for ${seconds} s` : 'awake'
   setText(byId('pulse-text'), text)
 }

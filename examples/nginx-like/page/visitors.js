@@ -61,7 +61,7 @@ class Visitor {
   leave() {
     visitors.delete(this)
     clearTimeout(this.#timer)
-    this.#socket.close(1000)
+    goodbye(this.#socket)
   }
 
   #come() {
@@ -91,13 +91,19 @@ class Visitor {
     const socket = this.#socket
     if (Math.random() < LEAVING_SHARE) {
       this.#come()
-      socket.close(1000)
+      goodbye(socket)
       return
     }
     if (socket.readyState === WebSocket.OPEN)
       socket.send(JSON.stringify({ say: oneOf(SENTENCES)(this.#fd) }))
     this.#wait()
   }
+}
+
+/** A handshake that is given up is an error to the console: it is let finish. */
+function goodbye(socket) {
+  if (socket.readyState !== WebSocket.CONNECTING) socket.close(1000)
+  else socket.addEventListener('open', () => socket.close(1000))
 }
 
 function oneOf(list) {
