@@ -220,8 +220,15 @@ describe("90 the demo's meter", () => {
     assert.ok(p50 >= 100 && p50 < 100 * 1.19, `p50 ${p50}`)
     assert.ok(p99 >= 198 && p99 <= max && max > 199.9 && max < 200.1, `p99 ${p99}, max ${max}`)
     assert.deepEqual(meter.since(6), [])
+    meter.serviced(nowMs - 1)
+    nowMs = 7_000
+    const [alone] = meter.since(6)
+    assert.ok(Math.abs(alone!.p50 - 1000) < 0.1, 'the second before is not in it')
     nowMs = 66_000
-    assert.equal(meter.since(0).length, 0)
+    assert.deepEqual(
+      meter.since(0).map((known) => known.at),
+      [6],
+    )
   })
 
   it('knows the slowest of calls, however slow', () => {
