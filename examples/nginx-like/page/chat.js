@@ -9,8 +9,7 @@ import { socketUrl } from './feed.js'
 
 const MAX_LINES = 200
 
-const log = byId('lines')
-const lines = log.firstElementChild
+const lines = byId('lines').firstElementChild
 const name = byId('name')
 const say = byId('say')
 const meListeners = []
@@ -87,17 +86,7 @@ function append(partsOf, message) {
   draw()
 }
 
-/** The newest line stays in view, whatever grows or shrinks, unless the reader scrolled up. */
-let following = true
-log.addEventListener('scroll', () => {
-  following = log.scrollTop + log.clientHeight >= log.scrollHeight - 8
-})
-const follow = new ResizeObserver(() => {
-  if (following) log.scrollTop = log.scrollHeight
-})
-follow.observe(log)
-follow.observe(lines)
-
+/** The newest line stays in view, unless the reader scrolled up: panels.css sees to that. */
 const draw = onNextFrame(() => {
   const items = waiting.map(({ partsOf, message }) => {
     const mine = message.fd === chat.fd ? 'mine' : ''
