@@ -192,7 +192,7 @@ describe('91 the demo in Chromium', function () {
             "axe.run(document, { resultTypes: ['violations'] })",
           )
           for (const { id, nodes } of violations)
-            findings.push(`${where}: ${id}: ${nodes[0]!.html} and ${nodes.length - 1} more`)
+            findings.push(`${where}: ${id}: ${nodes.map(({ target }) => target.join(' ')).join()}`)
         }
       }
     }

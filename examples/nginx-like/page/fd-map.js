@@ -93,8 +93,6 @@ function show(tile, { fd, events, what, own, mine }, fresh) {
 function leave(key, { element: tile }) {
   tiles.delete(key)
   tile.classList.add('leaving')
-  // It fades, and is there no more for who does not see that.
-  tile.setAttribute('aria-hidden', 'true')
   setTimeout(() => tile.remove(), LEAVING_MS)
 }
 
