@@ -43,10 +43,10 @@ TESTS ?= 'test/*.test.ts'
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
-.PHONY: help build addon addon-if-possible test matrix tidy format demo shots bench clean check-node
+.PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy format demo shots bench clean check-node
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check-node:
 	@command -v $(NODE) >/dev/null || { echo 'extpoll needs Node >= 20.19; there is no node here'; exit 1; }
@@ -82,8 +82,15 @@ $(ADDON): $(ADDON_SOURCES)
 test: build addon-if-possible ## run every test (no root; says what it leaves out)
 	$(BIN)/mocha $(MOCHA_FLAGS) $(TESTS)
 
-matrix: build addon ## run what depends on the node on 22, 24 and 26 as well (fetched by npm)
+test-matrix: build addon ## run what depends on the node on 22, 24 and 26 as well (fetched by npm)
 	$(NODE) test/matrix.mjs
+
+pack: build addon ## make the package's file, extpoll-VERSION.tgz, with the compiled addon in it
+	$(NODE) $(ADDON_FOLDER)/prebuild.mjs
+	$(NPM) pack --silent --ignore-scripts
+
+test-package: pack ## install that file as an ES module and as CommonJS, and look at its types
+	$(NODE) test/package.mjs extpoll-$$($(NODE) -p 'require("./package.json").version').tgz
 
 tidy: build ## lint, formatting, types, and the rules of the tree
 	$(BIN)/eslint .
@@ -104,4 +111,4 @@ bench: build addon ## what a server spends, beside bare C and ws: a table and .b
 	$(NODE) test/bench/run.mjs $(ARGS)
 
 clean: ## remove what was built, not node_modules
-	rm -rf dist dist.new build coverage .bench test/.out
+	rm -rf prebuilds dist dist.new build coverage .bench test/.out

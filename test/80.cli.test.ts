@@ -293,7 +293,7 @@ describe('80 extpoll: what it refuses and explains', () => {
         cpSync(join(projectRoot, part), join(there, part), { recursive: true })
       symlinkSync(join(projectRoot, 'node_modules'), join(there, 'node_modules'))
       const program = new Program(join(there, 'dist/integrations/cli/extpoll.js'), ['echo'])
-      await assertRefused(program, 1, /no compiled addon.*make addon/)
+      await assertRefused(program, 1, /no compiled addon.*to build it: node .*build\.mjs/)
     } finally {
       folder.remove()
     }

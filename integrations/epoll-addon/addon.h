@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <string>
@@ -263,6 +264,10 @@ bool span_arguments(const Args<N>& args, size_t index, Span* span) {
 }
 
 void release_buffers(Addon* addon);
+
+// --- status.cc: false leaves errno. A path that is a link is told of as the link.
+bool status_of_fd(int fd, struct stat* about);
+bool status_of_path(const char* path, struct stat* about);
 
 // --- sockets.cc
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -108,7 +107,7 @@ static napi_value JS_listenTcp(napi_env env, napi_callback_info info) {
 // True where a socket file is left over from a listener that is gone: nobody accepts there.
 static bool is_stale(const std::string& path, const Address& address) {
   struct stat about;
-  if (lstat(path.c_str(), &about) != 0 || !S_ISSOCK(about.st_mode)) return false;
+  if (!status_of_path(path.c_str(), &about) || !S_ISSOCK(about.st_mode)) return false;
   const int probe = open_socket(address);
   if (probe < 0) return false;
   const bool refused = connect(probe, address.get(), address.size) != 0 && errno == ECONNREFUSED;
@@ -131,7 +130,7 @@ static napi_value JS_listenUnix(napi_env env, napi_callback_info info) {
     fd = listen_at(args.addon, address, backlog);
   }
   struct stat about;
-  if (fd >= 0 && lstat(path.c_str(), &about) == 0) {
+  if (fd >= 0 && status_of_path(path.c_str(), &about)) {
     args.addon->unix_paths.push_back({fd, path, about.st_dev, about.st_ino});
   }
   return number(env, fd);
@@ -142,7 +141,7 @@ void forget_unix_path(Addon* addon, int fd, bool remove_file) {
   for (size_t i = 0; i < paths.size(); ++i) {
     if (paths[i].fd != fd) continue;
     struct stat about;
-    const bool same = lstat(paths[i].path.c_str(), &about) == 0 &&
+    const bool same = status_of_path(paths[i].path.c_str(), &about) &&
                       about.st_dev == paths[i].device && about.st_ino == paths[i].inode;
     if (same && remove_file) unlink(paths[i].path.c_str());
     paths[i] = paths.back();

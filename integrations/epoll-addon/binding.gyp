@@ -13,6 +13,7 @@
         "shed.cc",
         "signals.cc",
         "sockets.cc",
+        "status.cc",
         "uv-poll.cc"
       ],
       "cflags_cc": [

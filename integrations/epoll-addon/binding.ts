@@ -68,8 +68,53 @@ export interface Addon {
   signalsClose(fd: number): number
 }
 
-const platform = `${process.platform}-${process.arch}`
-const places = [`prebuilds/${platform}/extpoll.node`, 'build/extpoll.node']
+/** Its functions and how many arguments each takes: an addon of other sources is told by them. */
+export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
+  createBuffer: 2,
+  freeBuffer: 1,
+  mask: 4,
+  recv: 4,
+  send: 4,
+  sendv: 2,
+  accept: 1,
+  shed: 2,
+  shutdown: 1,
+  close: 2,
+  socketError: 1,
+  adopt: 1,
+  release: 1,
+  listenTcp: 3,
+  listenUnix: 2,
+  connectTcp: 2,
+  connectUnix: 1,
+  localAddress: 1,
+  peerAddress: 1,
+  pollerCreate: 3,
+  pollerClose: 1,
+  pollerFd: 1,
+  pollerWakeFd: 1,
+  pollerAdd: 4,
+  pollerModify: 4,
+  pollerRemove: 2,
+  wait: 2,
+  uvPollOpen: 2,
+  uvPollActive: 2,
+  uvPollRef: 2,
+  eventCreate: 0,
+  eventWrite: 1,
+  eventDrain: 1,
+  eventClose: 1,
+  openFile: 3,
+  fileInfo: 1,
+  sendFile: 4,
+  closeFile: 1,
+  signalsWatch: 1,
+  signalsRead: 1,
+  signalsClose: 1,
+}
+
+const OLDEST_NODE = [20, 19] as const
+const WITHOUT = "extpoll's other entries work without it"
 
 /** The package's folder, from the sources as well as from what is compiled of them. */
 function packageRoot(): string {
@@ -86,34 +131,53 @@ function packageRoot(): string {
   }
 }
 
-const advice =
-  'build it with `make addon` in the package; every other host of extpoll works without it'
+/** One line: what is missing, what works all the same, what to do. */
+function missing(what: string, remedy: string): UsageError {
+  const message = `extpoll/epoll ${what}; ${WITHOUT}; ${remedy}`
+  return new UsageError('ERR_EXTPOLL_NO_ADDON', message)
+}
+
+/** What no compiler can mend. */
+function checkPlatform(platform: string): void {
+  if (process.platform !== 'linux')
+    throw missing(`needs Linux, and this is ${platform}`, 'it cannot be built here')
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const [oldest, oldestMinor] = OLDEST_NODE
+  if (major > oldest || (major === oldest && minor >= oldestMinor)) return
+  const what = `needs Node >= ${OLDEST_NODE.join('.')}, and this is ${process.versions.node}`
+  throw missing(what, 'run it by a newer Node; nothing has to be built')
+}
 
 function load(): Addon {
+  const platform = `${process.platform}-${process.arch}`
+  checkPlatform(platform)
   const root = packageRoot()
-  const found = places.map((place) => join(root, place)).find((path) => existsSync(path))
-  if (found === undefined) {
-    throw new UsageError(
-      'ERR_EXTPOLL_NO_ADDON',
-      `extpoll/epoll has no compiled addon for ${platform} (${places.join(', ')}): ${advice}`,
-    )
-  }
+  const build = `to build it: node ${join(root, 'integrations/epoll-addon/build.mjs')}`
+  // What somebody built here fits here; what came with the package should.
+  const places = ['build/extpoll.node', `prebuilds/${platform}/extpoll.node`]
+  const found = places.find((place) => existsSync(join(root, place)))
+  if (found === undefined)
+    throw missing(`has no compiled addon for ${platform} (no ${places.join(', no ')})`, build)
+  let exported: Partial<Addon>
   try {
-    return createRequire(import.meta.url)(found) as Addon
+    exported = createRequire(import.meta.url)(join(root, found)) as Partial<Addon>
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
-    throw new UsageError(
-      'ERR_EXTPOLL_NO_ADDON',
-      `extpoll/epoll could not load its compiled addon (${reason}): ${advice}`,
-    )
+    throw missing(`cannot load its compiled addon, ${found} (${reason})`, build)
   }
+  const lacking = Object.keys(addonFunctions).filter((name) => !(name in exported))
+  if (lacking.length === 0) return exported as Addon
+  throw missing(
+    `has a compiled addon of other sources, ${found}: no ${lacking.join(', no ')}`,
+    build,
+  )
 }
 
 let loaded: Addon | undefined
 
 /**
  * The addon, loaded at the first call.
- * @throws UsageError ERR_EXTPOLL_NO_ADDON where it is not built, or not for this machine
+ * @throws UsageError ERR_EXTPOLL_NO_ADDON where it is not built, or not for this machine or Node
  */
 export function addon(): Addon {
   return (loaded ??= load())

@@ -1,5 +1,5 @@
 /**
- * Builds build/extpoll.node: `node integrations/epoll-addon/build.mjs [--sanitize]`.
+ * Builds build/extpoll.node: `node integrations/epoll-addon/build.mjs [--sanitize] [--output F]`.
  *
  * Refuses to download anything. Sources and flags are those of binding.gyp, read from there, so
  * that node-gyp and this script cannot differ. Headers come from beside the running node, else from
@@ -8,8 +8,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = dirname(dirname(here))
@@ -31,18 +32,17 @@ function findHeaders() {
   return found
 }
 
-function build(sanitize) {
+function build(sanitize, output) {
   if (process.platform !== 'linux') fail('epoll exists on Linux only; the rest works without it.')
   const target = JSON.parse(readFileSync(join(here, 'binding.gyp'), 'utf8')).targets[0]
   const compiler = process.env.CXX || 'g++'
   const extra = (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean)
-  const sanitizers = ['-g', '-fsanitize=address,undefined', '-fno-omit-frame-pointer']
-  const output = join(root, 'build', 'extpoll.node')
+  const sanitizers = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined']
   const unfinished = `${output}.${process.pid}`
   mkdirSync(dirname(output), { recursive: true })
   const args = [
     ...target.cflags_cc,
-    ...(sanitize ? sanitizers : []),
+    ...(sanitize ? [...sanitizers, '-fno-omit-frame-pointer'] : []),
     ...extra,
     `-I${findHeaders()}`,
     '-shared',
@@ -59,7 +59,14 @@ function build(sanitize) {
   console.log(`built ${relative(root, output)}${sanitize ? ' with sanitizers' : ''}`)
 }
 
-const options = process.argv.slice(2)
-const unknown = options.find((option) => option !== '--sanitize')
-if (unknown !== undefined) fail(`unknown option ${unknown}; there is only --sanitize.`)
-build(options.includes('--sanitize'))
+function options() {
+  try {
+    return parseArgs({ options: { sanitize: { type: 'boolean' }, output: { type: 'string' } } })
+      .values
+  } catch (error) {
+    return fail(`${error.message.split('\n')[0]}; there are --sanitize and --output FILE.`)
+  }
+}
+
+const { sanitize = false, output = join(root, 'build', 'extpoll.node') } = options()
+build(sanitize, resolve(output))

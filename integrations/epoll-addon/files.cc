@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -99,7 +98,7 @@ static napi_value JS_fileInfo(napi_env env, napi_callback_info info) {
   if (!args.fd(0, &fd)) return nullptr;
   if (args.addon->fds.kind(fd) != FdKind::kFile) return number(env, -EBADF);
   struct stat about;
-  if (fstat(fd, &about) != 0) return number(env, -errno);
+  if (!status_of_fd(fd, &about)) return number(env, -errno);
   const double seconds = static_cast<double>(about.st_mtim.tv_sec);
   const double nanoseconds = static_cast<double>(about.st_mtim.tv_nsec);
   napi_value object = nullptr;

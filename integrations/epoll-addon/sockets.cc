@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -283,7 +282,7 @@ static napi_value JS_adopt(napi_env env, napi_callback_info info) {
   int fd = 0;
   if (!args.fd(0, &fd)) return nullptr;
   struct stat about;
-  if (fd <= 2 || fstat(fd, &about) != 0) return number(env, -EBADF);
+  if (fd <= 2 || !status_of_fd(fd, &about)) return number(env, -EBADF);
   if (args.addon->fds.kind(fd) != FdKind::kNone) return number(env, -EEXIST);
   if (!S_ISSOCK(about.st_mode)) return number(env, -ENOTSOCK);
   int type = 0;
