@@ -70,17 +70,23 @@ export interface Tap {
    * @param arg what it acts on: the Pollfd (or null) of serviceFd, the connection's fd of a
    *   command, else undefined
    * @param context the context called; inside createContext it is not yet known to its caller
+   * @param first what else the call was given: data, a code, an answer, on or off
+   * @param second and the one after that: a kind, a reason
    */
-  enter(call: string, arg: unknown, context: object): void
+  enter(call: string, arg: unknown, context: object, first?: unknown, second?: unknown): void
   /**
    * It ends, after the exit order where it was the outermost one.
    * @param result what it answers; undefined after a throw
    */
   leave(call: string, result: unknown, context: object): void
-  /** A protocol callback is about to run. @param data what it will be given */
-  callback(reason: number, fd: number, data: unknown, context: object): void
+  /**
+   * A protocol callback is about to run.
+   * @param data what it will be given
+   * @param wsi the connection it is about; null for filters of the network and announcements
+   */
+  callback(reason: number, fd: number, data: unknown, context: object, wsi: object | null): void
   /**
    * It returned, or threw. Views in `data` are dead from now on: a checker overwrites them here.
    */
-  returned(reason: number, fd: number, data: unknown, context: object): void
+  returned(reason: number, fd: number, data: unknown, context: object, wsi: object | null): void
 }

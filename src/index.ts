@@ -108,6 +108,7 @@ export {
   remainingPacketPayload,
   type PollFdInfo,
 } from './commands/query.js'
+export { digest, eventDigest } from './commands/digest.js'
 
 export {
   ContextDestroyedError,

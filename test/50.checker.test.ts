@@ -85,8 +85,8 @@ describe('50 the checker', () => {
     const queries = { nextTimeout: () => -1, nextDeadline: () => null }
     const host = checked(Object.assign(new IdleHost(), { tap }), { queries })
     host.tap?.enter('write', 4, host)
-    host.tap?.callback(Reason.CLOSED, 4, undefined, host)
-    host.tap?.returned(Reason.CLOSED, 4, undefined, host)
+    host.tap?.callback(Reason.CLOSED, 4, undefined, host, null)
+    host.tap?.returned(Reason.CLOSED, 4, undefined, host, null)
     host.tap?.leave('write', 'ok', host)
     assert.deepEqual(heard, ['enter write', 'callback 2', 'returned 2', 'leave write'])
   })

@@ -133,8 +133,11 @@ export const pollSetRules: readonly Rule[] = [
         ? `${op} of fd ${fd} after a SET or CLEAR`
         : undefined
     },
+    // Where it listens may be asked at any time.
     io: (_scene, op, fd, facts) =>
-      facts?.context.settling === true ? `${op} on fd ${fd} after a SET or CLEAR` : undefined,
+      facts?.context.settling === true && op !== 'localAddress'
+        ? `${op} on fd ${fd} after a SET or CLEAR`
+        : undefined,
     callback: (_scene, context, reason, facts) =>
       context.settling
         ? `callback ${reason} of fd ${String(facts?.fd)} after a SET or CLEAR`

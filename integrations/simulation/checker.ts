@@ -203,10 +203,10 @@ function watchedHandlers(handlers: PollHandlers, observer: Observer): PollHandle
 function chained(outer: Tap | undefined, inner: Tap, poisoner: CheckedIo | undefined): Tap {
   let depth = 0
   return {
-    enter(call, arg, context) {
+    enter(call, arg, context, first, second) {
       depth++
-      outer?.enter(call, arg, context)
-      inner.enter(call, arg, context)
+      outer?.enter(call, arg, context, first, second)
+      inner.enter(call, arg, context, first, second)
     },
     leave(call, result, context) {
       outer?.leave(call, result, context)
@@ -214,13 +214,13 @@ function chained(outer: Tap | undefined, inner: Tap, poisoner: CheckedIo | undef
       // What the library still needs of what it received, it has copied by now.
       if (--depth === 0) poisoner?.wipe()
     },
-    callback(reason, fd, data, context) {
-      outer?.callback(reason, fd, data, context)
-      inner.callback(reason, fd, data, context)
+    callback(reason, fd, data, context, wsi) {
+      outer?.callback(reason, fd, data, context, wsi)
+      inner.callback(reason, fd, data, context, wsi)
     },
-    returned(reason, fd, data, context) {
-      outer?.returned(reason, fd, data, context)
-      inner.returned(reason, fd, data, context)
+    returned(reason, fd, data, context, wsi) {
+      outer?.returned(reason, fd, data, context, wsi)
+      inner.returned(reason, fd, data, context, wsi)
       poisoner?.poison(data)
     },
   }

@@ -30,7 +30,7 @@ export function broadcast(protocol: Protocol, data: Uint8Array | string): number
     if (member instanceof Connection && member.protocol === entry && member.state === State.OPEN)
       connections.push(member)
   if (connections.length === 0) return 0
-  enter(core, 'broadcast', undefined)
+  enter(core, 'broadcast', undefined, data, entry.protocolIndex)
   try {
     core.broadcasts.push({ protocol: entry, data: Buffer.from(data), connections, at: 0 })
   } finally {
@@ -83,7 +83,7 @@ export function writePrepared(wsi: Wsi, frame: PreparedFrame): WriteResult {
     )
   const core = ownerOf(connection)
   let result: WriteResult = 'full'
-  enter(core, 'writePrepared', connection.fd)
+  enter(core, 'writePrepared', connection.fd, frame.bytes)
   try {
     if (roomFor(core, connection, frame.bytes.length)) {
       transmitPrepared(core, connection, frame)

@@ -28,7 +28,7 @@ export function close(wsi: Wsi, code = 1000, reason = ''): boolean {
   checkClose(code, reason)
   const core = ownerOf(connection)
   if (connection.state !== State.OPEN || core.destroyWanted) return false
-  enter(core, 'close', connection.fd)
+  enter(core, 'close', connection.fd, code, reason)
   try {
     beginClose(core, connection, {
       code,
@@ -124,7 +124,7 @@ export function closeAll(ctx: Context, code = 1001, graceMs = 5_000): void {
       `graceMs must be a whole number from 1, not ${String(graceMs)}`,
     )
   if (core.destroyed) return
-  enter(core, 'closeAll', undefined)
+  enter(core, 'closeAll', undefined, code, graceMs)
   try {
     closeListener(core)
     for (const connection of core.connections()) closeWithin(core, connection, code, graceMs)

@@ -42,7 +42,7 @@ export function callbackOnWritableAllProtocol(protocol: Protocol): number {
   const core = contextOf(owningContext, 'callbackOnWritableAllProtocol')
   let count = 0
   if (core.destroyed) return count
-  enter(core, 'callbackOnWritableAllProtocol', undefined)
+  enter(core, 'callbackOnWritableAllProtocol', undefined, protocol.protocolIndex)
   try {
     for (const entry of core.table.entries.values()) {
       if (
@@ -76,7 +76,7 @@ export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
   const connection = connectionOf(wsi, 'rxFlowControl')
   if (connection.frozen) return false
   const core = ownerOf(connection)
-  enter(core, 'rxFlowControl', connection.fd)
+  enter(core, 'rxFlowControl', connection.fd, enable)
   try {
     connection.paused = !enable
     core.touch(connection)

@@ -32,7 +32,7 @@ export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
   if (connection.state !== State.HTTP) return false
   const core = ownerOf(connection)
   const body = Buffer.from(answer.body ?? '')
-  enter(core, 'httpRespond', connection.fd)
+  enter(core, 'httpRespond', connection.fd, answer)
   try {
     const date = formatHttpDate(core.wallClock())
     const head = formatAnswerHead(answer.status, answer.headers ?? {}, body.length, date)
@@ -67,7 +67,7 @@ export function answerHandshake(wsi: Wsi, answer: typeof ACCEPT | Refusal): bool
     )
   if (connection.state !== State.DEFERRED) return false
   const core = ownerOf(connection)
-  enter(core, 'answerHandshake', connection.fd)
+  enter(core, 'answerHandshake', connection.fd, answer === ACCEPT || answer)
   try {
     decideDeferred(connection, answer)
   } finally {

@@ -77,7 +77,7 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
   const firstByte = checkKind(connection, kind)
   if (isNested(core)) return writeFrame(core, connection, firstByte, data)
   let result: WriteResult = 'closed'
-  enter(core, 'write', connection.fd)
+  enter(core, 'write', connection.fd, data, kind)
   try {
     result = writeFrame(core, connection, firstByte, data)
   } finally {
@@ -93,7 +93,7 @@ function writeClose(core: ContextState, connection: Connection, payload: Buffer)
       'ERR_EXTPOLL_WRITE_DATA',
       'a close frame carries nothing, or a code that may be sent and at most 123 bytes of UTF-8',
     )
-  enter(core, 'write', connection.fd)
+  enter(core, 'write', connection.fd, payload, CLOSE)
   try {
     const cause = 'CLOSED_BY_APPLICATION'
     beginClose(core, connection, { code, reason, initiator: 'application', cause })

@@ -12,11 +12,18 @@ const NO_ERRORS: readonly unknown[] = []
 
 /**
  * @param arg what the tap is told: a pollfd, an fd
+ * @param first what else the caller gave, for the tap as well
  * @throws ReentrantCallError from within an announcement, before anything changed
  */
-export function enter(core: ContextState, call: string, arg: unknown): void {
+export function enter(
+  core: ContextState,
+  call: string,
+  arg: unknown,
+  first?: unknown,
+  second?: unknown,
+): void {
   if (core.announcer.announcing) throw new ReentrantCallError(call, 'within an announcement')
-  core.tap?.enter(call, arg, core)
+  core.tap?.enter(call, arg, core, first, second)
   if (core.depth++ === 0) core.begin()
 }
 

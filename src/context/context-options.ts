@@ -42,6 +42,11 @@ export interface ContextOptions extends Partial<Readonly<Record<LimitName, numbe
    * header. Default 'refuse'.
    */
   readonly unknownProtocol?: 'refuse' | 'accept'
+  /**
+   * Keeps `digest(ctx)` and `eventDigest(ctx)`: for tests and replays, costs more than an echo
+   * does. Default false.
+   */
+  readonly digest?: boolean
 }
 
 /** Every option that is no limit. */
@@ -57,6 +62,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   'onError',
   'allowedOrigins',
   'unknownProtocol',
+  'digest',
 ] satisfies (keyof ContextOptions)[])
 
 const HOST_METHODS = ['now', 'wallClock', 'randomFill', 'hostname'] as const
@@ -84,7 +90,7 @@ export function checkOptions(options: ContextOptions): void {
   for (const method of HOST_METHODS)
     if (typeof host[method] !== 'function')
       throw new UsageError('ERR_EXTPOLL_HOST', `host.${method} must be a function`)
-  const { port, path, address, unknownProtocol, onError } = options
+  const { port, path, address, unknownProtocol, onError, digest } = options
   if (port !== undefined && path !== undefined)
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'give a port or a path to listen on, not both')
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
@@ -99,6 +105,8 @@ export function checkOptions(options: ContextOptions): void {
   checkIds(options)
   if (unknownProtocol !== undefined && !['refuse', 'accept'].includes(unknownProtocol))
     throw new UsageError('ERR_EXTPOLL_OPTIONS', `unknownProtocol must be 'refuse' or 'accept'`)
+  if (digest !== undefined && typeof digest !== 'boolean')
+    throw new UsageError('ERR_EXTPOLL_OPTIONS', 'digest must be true or false')
   if (onError !== undefined && typeof onError !== 'function')
     throw new UsageError('ERR_EXTPOLL_OPTIONS', 'onError must be a function')
 }

@@ -13,6 +13,7 @@ import { type Listener } from '../connection/listener.js'
 import { type TimedEntry } from '../connection/timed-entry.js'
 import { FlushTogether } from '../connection/flush-together.js'
 import { flushCork } from '../connection/transmit.js'
+import { RunDigest } from '../digest/run-digest.js'
 import { ContextDestroyedError, UsageError } from '../errors.js'
 import { type Host, type Tap } from '../host.js'
 import { DeadlineHeap } from '../poll/deadline-heap.js'
@@ -50,6 +51,8 @@ export interface BroadcastRun {
 }
 
 export class ContextState implements Core {
+  readonly givenHost: Host
+  /** The one given, or, with a digest, the same one heard. */
   readonly host: Host
   readonly tap: Tap | null
   readonly limits: Limits
@@ -60,6 +63,7 @@ export class ContextState implements Core {
   readonly deadlines = new DeadlineHeap<TimedEntry>()
   readonly table: InterestTable<TimedEntry>
   readonly announcer: Announcer
+  readonly runDigest: RunDigest | null
 
   readonly rx: IoBuffer
   readonly rxWords: Int32Array
@@ -116,7 +120,9 @@ export class ContextState implements Core {
   #entropyLeft = 0
 
   constructor(options: ContextOptions, limits: Limits, allowsOrigin: OriginPolicy) {
-    const { host } = options
+    this.runDigest = options.digest === true ? new RunDigest(options, limits) : null
+    const host = this.runDigest?.host ?? options.host
+    this.givenHost = options.host
     this.host = host
     this.tap = host.tap ?? null
     this.limits = limits
@@ -125,6 +131,7 @@ export class ContextState implements Core {
     this.protocols = makeProtocols(options.protocols, this.handle, limits)
     this.#onError = options.onError
     this.announcer = new Announcer(this, host.pollSet, options.on)
+    this.runDigest?.observe(this.announcer)
     this.table = new InterestTable(this, (change) => {
       this.announcer.announce(change)
     })
@@ -279,7 +286,7 @@ export class ContextState implements Core {
   ): unknown {
     const { tap } = this
     const wsi = connection as unknown as Wsi
-    if (tap !== null) tap.callback(reason, connection.fd, data, this)
+    if (tap !== null) tap.callback(reason, connection.fd, data, this, connection)
     try {
       const answer = protocol.callback(
         this as unknown as Context,
@@ -298,7 +305,7 @@ export class ContextState implements Core {
         failConnection(this, connection, 'CALLBACK_THREW')
       return THREW
     } finally {
-      if (tap !== null) tap.returned(reason, connection.fd, data, this)
+      if (tap !== null) tap.returned(reason, connection.fd, data, this, connection)
     }
   }
 
@@ -308,11 +315,11 @@ export class ContextState implements Core {
     if (!protocol.hears(reason)) return undefined
     const { tap } = this
     const { fd } = data
-    if (tap !== null) tap.callback(reason, fd, data, this)
+    if (tap !== null) tap.callback(reason, fd, data, this, null)
     try {
       return protocol.callback(this.handle, null, reason, undefined, data, len)
     } finally {
-      if (tap !== null) tap.returned(reason, fd, data, this)
+      if (tap !== null) tap.returned(reason, fd, data, this, null)
     }
   }
 

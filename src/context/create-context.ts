@@ -110,5 +110,5 @@ export function isDestroyed(ctx: Context): boolean {
 
 /** The host a context was made with. */
 export function hostOf(ctx: Context): Host {
-  return contextOf(ctx, 'hostOf').host
+  return contextOf(ctx, 'hostOf').givenHost
 }

@@ -160,9 +160,9 @@ export class StandIn {
     data?: unknown,
     body: () => unknown = () => undefined,
   ): this {
-    this.checker.tap?.callback(reason, fd, data, this)
+    this.checker.tap?.callback(reason, fd, data, this, null)
     body()
-    this.checker.tap?.returned(reason, fd, data, this)
+    this.checker.tap?.returned(reason, fd, data, this, null)
     return this
   }
 
