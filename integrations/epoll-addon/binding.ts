@@ -76,6 +76,7 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   recv: 4,
   send: 4,
   sendv: 2,
+  sendEach: 3,
   accept: 1,
   shed: 2,
   shutdown: 1,
