@@ -1,5 +1,5 @@
-// A user's program in strict TypeScript. In a project of ES modules it is one; in one of CommonJS its
-// imports become `require`. Who starts it connects to the port it tells, and ends it by a line.
+// A user's program in strict TypeScript. In a project of ES modules it is one; in one of CommonJS
+// its imports become `require`. Who starts it connects to the port it tells, and ends it by a line.
 import {
   contextDestroy,
   createContext,
