@@ -85,6 +85,13 @@ describe("64 under Node's loop: a process", () => {
     assert.equal((await program.ended).status, 7)
   })
 
+  it('serves whatever was collected before its host had a context, and between two', async () => {
+    const { program, url } = await start('collects')
+    const client = await opened(url)
+    client.socket.send('destroy')
+    assert.equal((await program.ended).status, 0, program.stderr)
+  })
+
   it('keeps no host that nobody holds', async () => {
     const { program } = await start('forgets')
     assert.equal((await program.ended).status, 0, program.stderr)
@@ -154,8 +161,6 @@ describe("64 under Node's loop: the recipe and the command", () => {
 describe("64 under Node's loop: workers", function () {
   needsAddon()
   this.timeout(15_000)
-  // Threads that start and end on a busy machine: seen once to take longer, in some fifty runs.
-  this.retries(1)
 
   const workers = async (): Promise<{ worker: Worker; url: string }[]> =>
     Promise.all(

@@ -95,7 +95,8 @@ static PollerSlot* poller_of(const Args<2>& args) {
   return poller;
 }
 
-// uvPollOpen(poller id, onReadable) -> 0 or -errno. Watches nothing until uvPollActive.
+// uvPollOpen(poller id, onReadable) -> 0 or -errno. Watches nothing until uvPollActive, and until
+// then it is the caller who holds onReadable.
 static napi_value JS_uvPollOpen(napi_env env, napi_callback_info info) {
   Args<2> args(env, info, "uvPollOpen");
   PollerSlot* poller = poller_of(args);

@@ -15,6 +15,8 @@ export class NodeLoop implements LoopDriver {
   readonly #poller: Poller
   readonly #loop: ServiceLoop
   readonly #id: number
+  /** Held here: the addon holds it only while the poller is watched. */
+  readonly #onReadable = (): void => this.#turn()
   #fds = 0
   #active = false
   #turning = false
@@ -29,7 +31,7 @@ export class NodeLoop implements LoopDriver {
     this.#poller = poller
     this.#loop = loop
     this.#id = pollerIdOf(poller)
-    const result = addon().uvPollOpen(this.#id, () => this.#turn())
+    const result = addon().uvPollOpen(this.#id, this.#onReadable)
     if (result < 0) throw systemError('uv_poll_init', result, "Node's loop cannot watch the poller")
   }
 

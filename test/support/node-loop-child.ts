@@ -59,6 +59,7 @@ if (mode === 'catches')
 if (mode === 'late') watchLateness()
 if (mode === 'forgets') await forget()
 const host = epollHost({ loop: 'node' })
+if (mode === 'collects') await collect()
 const ctx = createContext({ host, port: 0, protocols: [echo] })
 say(getListenAddress(ctx)!.port)
 if (mode === 'unref') host.unref()
@@ -67,6 +68,17 @@ if (mode === 'unref-ref') {
   host.ref()
 }
 if (mode === 'forgets') contextDestroy(ctx)
+
+/** Time and collections, before the host has a context, and between two. */
+async function collect(): Promise<void> {
+  for (const again of [true, false]) {
+    for (let turn = 0; turn < 3; turn++) {
+      await sleep(1)
+      globalThis.gc!()
+    }
+    if (again) contextDestroy(createContext({ host, port: 0, protocols: [echo] }))
+  }
+}
 
 /** Hosts that nobody holds are collected, with their descriptors. */
 async function forget(): Promise<void> {
