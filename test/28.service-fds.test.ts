@@ -16,7 +16,9 @@ import {
   UsageError,
   write,
   type Context,
+  rxFlowControl,
   type Pollfd,
+  type SocketIo,
   type Wsi,
 } from '../src/index.js'
 import { fakePoller, type FakePoller, type WsPeer } from '../integrations/fake-poller.js'
@@ -28,6 +30,13 @@ const onebyone: Service = (ctx, batch) => {
 }
 const together: Service = (ctx, batch) => {
   serviceFds(ctx, batch)
+}
+
+/** Receives at most `bytes` at a time. */
+function recvOnce(poller: FakePoller, bytes: number): SocketIo['recv'] {
+  const { io } = poller.host
+  const recv = io.recv.bind(io)
+  return (fd, into, offset, length) => recv(fd, into, offset, Math.min(length, bytes))
 }
 
 interface World {
@@ -205,5 +214,57 @@ describe('28 serviceFds', () => {
     assert.deepEqual(peer.messages(), [])
     serviceFds(ctx, batch)
     assert.deepEqual(peer.messages(), ['well'])
+  })
+
+  it('received ahead of their turns: what an earlier turn did to them holds', () => {
+    const wsis: Wsi[] = []
+    const heard: string[] = []
+    const { poller, ctx, open, run } = world((wsi, data) => {
+      if (!wsis.includes(wsi)) wsis.push(wsi)
+      heard.push(`${wsis.indexOf(wsi)}: ${data.toString()}`)
+      if (data.toString() !== 'now') return
+      hangup(wsis[1]!)
+      rxFlowControl(wsis[2]!, false)
+    })
+    const peers = Array.from({ length: 4 }, open)
+    for (const [index, peer] of peers.entries()) {
+      peer.sendMessage(`${index}`)
+      run(onebyone)
+    }
+    heard.length = 0
+    peers.forEach((peer, index) => peer.sendMessage(index === 0 ? 'now' : 'later'))
+    const recvs = poller.counts.recv
+    run(together)
+    // Read all the same, but nobody hears of one that was hung up, or not yet of a paused one.
+    assert.equal(poller.counts.recv, recvs + 4)
+    assert.deepEqual(heard, ['0: now', '3: later'])
+    peers[2]!.sendMessage('last')
+    rxFlowControl(wsis[2]!, true)
+    run(together)
+    assert.deepEqual(heard.slice(2), ['2: later', '2: last'])
+    contextDestroy(ctx)
+    assert.deepEqual([poller.openFds, poller.misuses], [[], []])
+  })
+
+  it('received ahead twice, where a batch has a descriptor twice: in order all the same', () => {
+    let wsi: Wsi | undefined
+    const heard: string[] = []
+    const { poller, ctx, open, run } = world((from, data) => {
+      wsi ??= from
+      heard.push(data.toString())
+      if (data.toString() === 'first') rxFlowControl(from, false)
+    })
+    const peers = [open(), open()]
+    peers[0]!.sendMessage('first')
+    peers[0]!.sendMessage('second')
+    const [pollfd] = poller.poll(ctx)
+    poller.host.io.recv = recvOnce(poller, 11)
+    serviceFds(ctx, [pollfd!, pollfd!])
+    assert.deepEqual(heard, ['first'])
+    rxFlowControl(wsi!, true)
+    run(together)
+    assert.deepEqual(heard, ['first', 'second'])
+    contextDestroy(ctx)
+    assert.deepEqual([poller.openFds, poller.misuses], [[], []])
   })
 })

@@ -1,4 +1,4 @@
-/** The addon's `sendEach`: many sends in one call, each with its own result in the list. */
+/** The addon's `sendEach` and `recvEach`: many in one call, each with a result in the list. */
 import assert from 'node:assert/strict'
 import { socketIo } from '../integrations/epoll.js'
 import { Errno, type IoBuffer, WOULD_BLOCK } from '../src/index.js'
@@ -10,8 +10,10 @@ type Send = readonly [fd: number, offset: number, length: number]
 
 const BUFFER_BYTES = 4096
 const MOST_SENDS = 8
+/** Room for some reads: recvEach begins none with less than 16 KiB. */
+const ROOM_BYTES = 65_536
 
-describe('60 the addon: sendEach', () => {
+describe('60 the addon: sendEach and recvEach', () => {
   needsAddon()
   let pairs: SocketPair[] = []
   let buffer: IoBuffer
@@ -86,5 +88,46 @@ describe('60 the addon: sendEach', () => {
     assert.throws(() => socketIo.sendEach(buffer, { ...list, id: 0 }, 1), {
       code: 'ERR_EXTPOLL_BUFFER',
     })
+  })
+
+  it('recvEach receives from each, one behind the other, and says where each lies', () => {
+    const into = socketIo.createBuffer(ROOM_BYTES)
+    const numbers = new Int32Array(list.bytes.buffer, list.bytes.byteOffset, MOST_SENDS * 4)
+    for (const [index, { client }] of pairs.entries())
+      if (index !== 1) assert.equal(socketIo.send(client, buffer, index, 2 + index), 2 + index)
+    const fds = [...pairs.map(({ server }) => server), 999_999]
+    fds.forEach((fd, index) => (numbers[index * 4] = fd))
+    numbers.set([0, ROOM_BYTES], 1)
+    assert.equal(socketIo.recvEach(into, list, fds.length), fds.length)
+    const results = fds.map((_, index) => numbers[index * 4 + 3])
+    assert.deepEqual(results, [2, WOULD_BLOCK, 4, -Errno.EBADF])
+    const lies = (index: number) => numbers[index * 4 + 1]!
+    assert.deepEqual([...into.bytes.subarray(lies(0), lies(0) + 2)], [0, 1])
+    assert.deepEqual([...into.bytes.subarray(lies(2), lies(2) + 4)], [2, 3, 4, 5])
+    assert.ok(lies(2) >= 2)
+    socketIo.freeBuffer(into)
+  })
+
+  it('recvEach leaves the rest where the room is used up, and refuses what lies outside', () => {
+    const into = socketIo.createBuffer(ROOM_BYTES)
+    const numbers = new Int32Array(list.bytes.buffer, list.bytes.byteOffset, MOST_SENDS * 4)
+    for (const { client } of pairs) socketIo.send(client, buffer, 0, 10)
+    pairs.forEach(({ server }, index) => (numbers[index * 4] = server))
+    numbers.set([ROOM_BYTES - 16_384, 16_384], 1)
+    assert.equal(socketIo.recvEach(into, list, 3), 1)
+    assert.equal(socketIo.recvEach(into, list, 0), 0)
+    for (const [offset, length] of [
+      [-1, 10],
+      [0, -1],
+      [0, ROOM_BYTES + 1],
+      [2 ** 31 - 1, 2 ** 31 - 1],
+    ] as const) {
+      numbers.set([offset, length], 1)
+      assert.throws(() => socketIo.recvEach(into, list, 3), { code: 'ERR_EXTPOLL_ARGUMENT_RANGE' })
+    }
+    assert.throws(() => socketIo.recvEach(into, list, MOST_SENDS + 1), {
+      code: 'ERR_EXTPOLL_ARGUMENT_RANGE',
+    })
+    socketIo.freeBuffer(into)
   })
 })

@@ -24,6 +24,7 @@ export interface Addon {
   recv(fd: number, bufferId: number, offset: number, length: number): number
   send(fd: number, bufferId: number, offset: number, length: number): number
   sendEach(bufferId: number, listId: number, count: number): void
+  recvEach(bufferId: number, listId: number, count: number): number
   sendv(fd: number, parts: readonly Uint8Array[]): number
   accept(listenFd: number): number
   shed(listenFd: number, farewell: Uint8Array): number
@@ -77,6 +78,7 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   send: 4,
   sendv: 2,
   sendEach: 3,
+  recvEach: 3,
   accept: 1,
   shed: 2,
   shutdown: 1,

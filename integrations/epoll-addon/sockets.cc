@@ -18,6 +18,7 @@
 namespace extpoll {
 
 constexpr uint32_t kMaxParts = 64;
+constexpr int64_t kLeastRoomBytes = 16384;  // with less, recvEach leaves the rest to the next call
 constexpr size_t kMaxTransferBytes = 0x7ffff000;  // what Linux moves in one call at most
 
 int take_fd(Addon* addon, int fd, FdKind kind) {
@@ -51,6 +52,15 @@ static ssize_t send_now(int fd, const Span& span) {
   return syscall(SYS_sendto, fd, span.data, span.length, flags, nullptr, 0);
 }
 
+static int receive_one(const FdTable& fds, int fd, const Span& span) {
+  if (!fds.is_socket(fd)) return -EBADF;
+  ssize_t count;
+  do {
+    count = receive_now(fd, span);
+  } while (count < 0 && errno == EINTR);
+  return result_of(count);
+}
+
 // recv(fd, buffer id, offset, length) -> bytes, 0 at the end, or -errno
 static napi_value JS_recv(napi_env env, napi_callback_info info) {
   Args<4> args(env, info, "recv");
@@ -61,13 +71,8 @@ static napi_value JS_recv(napi_env env, napi_callback_info info) {
     throw_range(env, args.fn, "length", "at least 1");
     return nullptr;
   }
-  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
   if (span.length > kMaxTransferBytes) span.length = kMaxTransferBytes;
-  ssize_t count;
-  do {
-    count = receive_now(fd, span);
-  } while (count < 0 && errno == EINTR);
-  return number(env, result_of(count));
+  return number(env, receive_one(args.addon->fds, fd, span));
 }
 
 // send(fd, buffer id, offset, length) -> bytes taken or -errno
@@ -85,15 +90,15 @@ static napi_value JS_send(napi_env env, napi_callback_info info) {
   return number(env, result_of(count));
 }
 
-// One send of sendEach's list.
-struct Send {
+// One row of the lists of sendEach and recvEach.
+struct Transfer {
   int32_t fd;
   int32_t offset;
   int32_t length;
   int32_t result;
 };
 
-static int send_one(const FdTable& fds, const Send& one, uint8_t* data, size_t size) {
+static int send_one(const FdTable& fds, const Transfer& one, uint8_t* data, size_t size) {
   const bool inside = one.offset >= 0 && one.length >= 0 &&
                       static_cast<size_t>(one.offset) + static_cast<size_t>(one.length) <= size;
   if (!inside) return -EINVAL;
@@ -106,32 +111,69 @@ static int send_one(const FdTable& fds, const Send& one, uint8_t* data, size_t s
   return result_of(count);
 }
 
+// The arguments (buffer id, list id, count): the buffer's memory, and so many rows of the list.
+struct Transfers {
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  Transfer* rows = nullptr;
+  int64_t count = 0;
+};
+
+static bool transfers_arguments(const Args<3>& args, Transfers* out) {
+  int ids[2] = {};
+  if (!args.integer(0, "buffer id", kIdRange, &ids[0])) return false;
+  if (!args.integer(1, "list id", kIdRange, &ids[1])) return false;
+  if (!args.integer(2, "count", kSizeRange, &out->count)) return false;
+  uint8_t* list = nullptr;
+  size_t list_size = 0;
+  if (!buffer_memory(args.addon, ids[0], &out->data, &out->size) ||
+      !buffer_memory(args.addon, ids[1], &list, &list_size)) {
+    throw_unknown_buffer(args.env, args.fn);
+    return false;
+  }
+  if (static_cast<size_t>(out->count) > list_size / sizeof(Transfer)) {
+    throw_outside(args.env, args.fn);
+    return false;
+  }
+  out->rows = reinterpret_cast<Transfer*>(list);
+  return true;
+}
+
 // sendEach(buffer id, list id, count): the results are in the list, -EINVAL for one outside.
 static napi_value JS_sendEach(napi_env env, napi_callback_info info) {
   Args<3> args(env, info, "sendEach");
-  int ids[2] = {};
-  int64_t count = 0;
-  if (!args.integer(0, "buffer id", kIdRange, &ids[0])) return nullptr;
-  if (!args.integer(1, "list id", kIdRange, &ids[1])) return nullptr;
-  if (!args.integer(2, "count", kSizeRange, &count)) return nullptr;
-  uint8_t* data = nullptr;
-  uint8_t* list = nullptr;
-  size_t size = 0;
-  size_t list_size = 0;
-  if (!buffer_memory(args.addon, ids[0], &data, &size) ||
-      !buffer_memory(args.addon, ids[1], &list, &list_size)) {
-    throw_unknown_buffer(env, args.fn);
-    return nullptr;
+  Transfers all;
+  if (!transfers_arguments(args, &all)) return nullptr;
+  for (int64_t i = 0; i < all.count; ++i) {
+    all.rows[i].result = send_one(args.addon->fds, all.rows[i], all.data, all.size);
   }
-  if (static_cast<size_t>(count) > list_size / sizeof(Send)) {
+  return nullptr;
+}
+
+constexpr int64_t kLine = 64;  // what one cache line holds: each starts on its own
+
+// recvEach(buffer id, list id, count) -> how many rows were received into. The first row's offset
+// and length say where all of them go, one behind the other; the rows tell where each lies.
+static napi_value JS_recvEach(napi_env env, napi_callback_info info) {
+  Args<3> args(env, info, "recvEach");
+  Transfers all;
+  if (!transfers_arguments(args, &all)) return nullptr;
+  if (all.count == 0) return number(env, 0);
+  int64_t at = all.rows[0].offset;
+  const int64_t end = at + all.rows[0].length;
+  if (at < 0 || end < at || end > static_cast<int64_t>(all.size)) {
     throw_outside(env, args.fn);
     return nullptr;
   }
-  Send* sends = reinterpret_cast<Send*>(list);
-  for (int64_t i = 0; i < count; ++i) {
-    sends[i].result = send_one(args.addon->fds, sends[i], data, size);
+  int32_t done = 0;
+  for (; done < all.count && end - at >= kLeastRoomBytes; ++done) {
+    Transfer& one = all.rows[done];
+    one.offset = static_cast<int32_t>(at);
+    one.length = static_cast<int32_t>(end - at);
+    one.result = receive_one(args.addon->fds, one.fd, {all.data + at, size_t(end - at)});
+    if (one.result > 0) at = (at + one.result + kLine - 1) / kLine * kLine;
   }
-  return nullptr;
+  return number(env, done);
 }
 
 static bool throw_parts(const Args<2>& args) {
@@ -316,6 +358,7 @@ void export_sockets(napi_env env, napi_value exports, Addon* addon) {
   export_function(env, exports, addon, "recv", JS_recv);
   export_function(env, exports, addon, "send", JS_send);
   export_function(env, exports, addon, "sendEach", JS_sendEach);
+  export_function(env, exports, addon, "recvEach", JS_recvEach);
   export_function(env, exports, addon, "sendv", JS_sendv);
   export_function(env, exports, addon, "accept", JS_accept);
   export_function(env, exports, addon, "shutdown", JS_shutdown);

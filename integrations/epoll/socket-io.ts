@@ -42,6 +42,7 @@ export const socketIo: EpollSocketIo = {
   recv: (fd, into, offset, length) => addon().recv(fd, into.id, offset, length),
   send: (fd, from, offset, length) => addon().send(fd, from.id, offset, length),
   sendEach: (from, list, count) => addon().sendEach(from.id, list.id, count),
+  recvEach: (into, list, count) => addon().recvEach(into.id, list.id, count),
   sendv: (fd, parts) => addon().sendv(fd, parts),
   pending: () => 0,
   shutdown: (fd) => addon().shutdown(fd),

@@ -37,6 +37,8 @@ export interface FakeKernelOptions {
 
 const FIRST_FD = 3
 /** sendv takes at most this many pieces. */
+/** With less room than this a batch of reads ends: the others wait for the next one. */
+const RECV_EACH_LEAST_BYTES = 512
 const MAX_PARTS = 64
 /** The first of the ports that Linux gives out by itself. */
 const FIRST_EPHEMERAL_PORT = 32_768
@@ -161,6 +163,19 @@ export class FakeKernel implements SocketIo {
     const socket = this.socket('recv', fd)
     this.checkRange('recv', into, offset, length)
     return socket.recv(into.bytes, offset, length)
+  }
+
+  recvEach(into: IoBuffer, list: IoBuffer, count: number): number {
+    const numbers = new Int32Array(list.bytes.buffer, list.bytes.byteOffset, count * 4)
+    let offset = numbers[1]!
+    const end = offset + numbers[2]!
+    for (let row = 0; row < count; row++) {
+      if (end - offset < RECV_EACH_LEAST_BYTES) return row
+      const result = this.recv(numbers[row * 4]!, into, offset, end - offset)
+      numbers.set([offset, end - offset, result], row * 4 + 1)
+      if (result > 0) offset += result
+    }
+    return count
   }
 
   send(fd: number, from: IoBuffer, offset: number, length: number): number {

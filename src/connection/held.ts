@@ -44,6 +44,16 @@ export function keepUnconsumed(
   core.bufferedBytes += end - consumed
 }
 
+/** Keeps what was received while other bytes already wait: behind them, for a call of their own. */
+export function holdBehind(core: Core, connection: Connection, start: number, end: number): void {
+  const waiting = connection.held!.subarray(connection.heldAt)
+  connection.held = Buffer.concat([waiting, core.rx.bytes.subarray(start, end)])
+  connection.heldAt = 0
+  core.bufferedBytes += end - start
+  core.touch(connection)
+  core.schedulePending(connection)
+}
+
 /** Forgets them. */
 export function dropHeld(core: Core, connection: Connection): void {
   if (connection.held === null) return

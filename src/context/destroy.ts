@@ -30,6 +30,7 @@ export function destroyNow(core: ContextState): void {
   core.pending.clear()
   core.host.io.freeBuffer(core.rx)
   core.host.io.freeBuffer(core.arena)
+  if (core.receiveAhead !== null) core.host.io.freeBuffer(core.receiveAhead.list)
   if (core.flushTogether !== null) core.host.io.freeBuffer(core.flushTogether.list)
 }
 

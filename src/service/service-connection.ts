@@ -8,7 +8,7 @@ import { State } from '../connection/connection-state.js'
 import { armDeadline } from '../connection/deadline.js'
 import { loseTransport } from '../connection/drop.js'
 import { endOfFile } from '../connection/ending.js'
-import { keepUnconsumed, layOutHeld } from '../connection/held.js'
+import { holdBehind, keepUnconsumed, layOutHeld } from '../connection/held.js'
 import { consumeRequest } from '../connection/opening.js'
 import { consumeFrames } from '../connection/receive.js'
 import { drainQueue } from '../connection/transmit.js'
@@ -55,12 +55,36 @@ function receive(core: ContextState, connection: Connection): boolean {
   const asked = Math.min(core.rx.bytes.length - laidOut, core.budget.rxBytes)
   if (asked <= 0) return true
   const result = connection.io.recv(connection.fd, core.rx, laidOut, asked)
-  if (result > 0) {
-    core.budget.rxBytes -= result
-    connection.lastRxMs = core.now()
-    consume(core, connection, laidOut, laidOut + result)
-    return result === asked || connection.isPending
+  if (result <= 0) return receivedNothing(core, connection, result)
+  core.budget.rxBytes -= result
+  connection.lastRxMs = core.now()
+  consume(core, connection, 0, laidOut, laidOut + result)
+  return result === asked || connection.isPending
+}
+
+/**
+ * What was received for a connection before its turn: `result` bytes at `start`, or what `recv`
+ * answered else. Earlier turns of the same call may have changed everything about it.
+ */
+export function consumeAhead(
+  core: ContextState,
+  connection: Connection,
+  start: number,
+  result: number,
+): void {
+  if (connection.state === State.ENDED) return
+  if (result <= 0) {
+    receivedNothing(core, connection, result)
+    return
   }
+  core.budget.rxBytes -= result
+  connection.lastRxMs = core.now()
+  if (connection.held === null) consume(core, connection, start, 0, start + result)
+  else holdBehind(core, connection, start, start + result)
+}
+
+/** @returns false: there is no more to read */
+function receivedNothing(core: ContextState, connection: Connection, result: number): boolean {
   if (result === WOULD_BLOCK && connection.state !== State.DRAINING) return false
   if (result === WOULD_BLOCK_UNTIL_WRITABLE) {
     connection.recvWaitsWritable = true
@@ -83,7 +107,7 @@ export function consumeHeld(core: ContextState, connection: Connection): void {
   do {
     left = connection.heldBytes
     const laidOut = layOutHeld(core, connection, heldPortionBytes(core, connection))
-    if (laidOut > 0) consume(core, connection, laidOut, laidOut)
+    if (laidOut > 0) consume(core, connection, 0, laidOut, laidOut)
     // On with the next portion, until a partial frame is all there is.
   } while (
     connection.heldBytes > 0 &&
@@ -104,10 +128,19 @@ function heldPortionBytes(core: ContextState, { delivers }: Connection): number 
   return delivers ? HELD_PORTION_BYTES : core.rx.bytes.length
 }
 
-/** Consumes the receive buffer up to `end`; the states may change on the way. */
-function consume(core: ContextState, connection: Connection, laidOut: number, end: number): void {
+/**
+ * Consumes the receive buffer from `start` to `end`; the states may change on the way.
+ * @param laidOut how much of it was held before
+ */
+function consume(
+  core: ContextState,
+  connection: Connection,
+  start: number,
+  laidOut: number,
+  end: number,
+): void {
   const waited = connection.held !== null
-  let at = 0
+  let at = start
   for (;;) {
     const { state } = connection
     if (state === State.REQUEST) at = consumeRequest(core, connection, at, end)

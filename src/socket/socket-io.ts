@@ -113,6 +113,16 @@ export interface SocketIo {
    */
   sendEach?(from: IoBuffer, list: IoBuffer, count: number): void
   /**
+   * `recv`, for several descriptors one after the other, their bytes one behind the other. Absent:
+   * they are received from one by one.
+   * @param list from `createBuffer`, rows as those of `sendEach`; the fd of each is given, and of
+   *   the first also offset and length: what all of them may fill. Answered is where the bytes of
+   *   each lie, how many were asked for, and what `recv` would answer
+   * @param count how many rows there are
+   * @returns how many of them were received from: fewer where the room was used up
+   */
+  recvEach?(into: IoBuffer, list: IoBuffer, count: number): number
+  /**
    * Writes several pieces of any memory in order, as one call. Keeps no reference to them.
    * @param parts at most 64, not all empty
    * @returns bytes taken of all together (> 0, may be short), a WOULD_BLOCK value, or -errno
