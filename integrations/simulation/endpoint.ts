@@ -9,6 +9,7 @@
 import { Errno, POLLERR, POLLHUP, POLLIN, POLLOUT, WOULD_BLOCK } from '../../src/index.js'
 import type { SocketAddress } from '../../src/index.js'
 import { ByteQueue } from './byte-queue.js'
+import type { Pipe } from './link.js'
 import { Script } from './script.js'
 
 export type Closing = 'close' | 'abort'
@@ -20,8 +21,10 @@ export class Endpoint {
   readonly inbound = new ByteQueue()
   /** Bytes that `inbound` takes before the other end's send would block. */
   windowBytes: number
-  /** Results laid down for the next recv and send on this end. */
-  readonly script = { recv: new Script(), send: new Script() }
+  /** The way to the other end; null: what is sent is there, and the window is all that bounds it. */
+  pipe: Pipe | null = null
+  /** Bytes that the pipe holds before a send would block. */
+  sendBufferBytes = Infinity
   connecting = false
   /** How this end was closed by who holds it. */
   closed: Closing | undefined
@@ -29,10 +32,19 @@ export class Endpoint {
   cut = false
   /** This end has ended its sending direction. */
   finSent = false
+  /** The other end has, and this one has heard of it. */
+  finReceived = false
   /** The pending error of the socket (SO_ERROR); reported once. */
   error = 0
   other!: Endpoint
   onActivity: (endpoint: Endpoint) => void = ignore
+
+  /** The mask with which this end is polled. */
+  maskOf: (endpoint: Endpoint) => number = () => 0
+
+  private scripts: { readonly recv: Script; readonly send: Script } | undefined
+  /** A send did not get all it wanted: whoever makes room says so. */
+  private wantsRoom = false
 
   constructor(
     readonly address: SocketAddress,
@@ -41,9 +53,10 @@ export class Endpoint {
     this.windowBytes = windowBytes
   }
 
-  /** The other end has ended its sending direction. */
-  get finReceived(): boolean {
-    return this.other.finSent
+  /** Results laid down for the next recv and send on this end. */
+  get script(): { readonly recv: Script; readonly send: Script } {
+    this.scripts ??= { recv: new Script(), send: new Script() }
+    return this.scripts
   }
 
   /** Readiness as poll(2) sees it now. */
@@ -61,16 +74,18 @@ export class Endpoint {
   }
 
   get sendRoomBytes(): number {
-    return this.other.windowBytes - this.other.inbound.lengthBytes
+    return this.pipe === null
+      ? this.other.windowBytes - this.other.inbound.lengthBytes
+      : this.sendBufferBytes - this.pipe.bytes
   }
 
   recv(into: Uint8Array, offset: number, length: number): number {
-    const scripted = this.script.recv.next()
+    const scripted = this.scripts?.recv.next()
     if (scripted !== undefined && scripted <= 0) return this.asScripted(scripted)
     const limit = scripted === undefined ? length : Math.min(length, scripted)
     const count = this.inbound.read(into, offset, limit)
     if (count > 0) {
-      this.other.activity()
+      this.madeRoom()
       // Short although more waits: a kernel would have said so by a new arrival.
       if (count < length && this.inbound.lengthBytes > 0) this.activity()
       return count
@@ -81,24 +96,45 @@ export class Endpoint {
 
   /** @returns bytes taken of `parts` together, a WOULD_BLOCK value, or -errno */
   send(parts: readonly Uint8Array[]): number {
-    const scripted = this.script.send.next()
+    const scripted = this.scripts?.send.next()
     if (scripted !== undefined && scripted <= 0) return this.asScripted(scripted)
-    if (this.error !== 0) return -this.takeError()
-    if (this.finSent || this.cut) return -Errno.EPIPE
-    if (this.connecting) return WOULD_BLOCK
-    if (this.other.closed !== undefined) return this.sendToClosed(parts)
+    const refusal = this.refusesSend()
+    if (refusal !== 0) return refusal
+    if (this.pipe === null && this.other.closed !== undefined) return this.sendToClosed(parts)
     const room = Math.min(this.sendRoomBytes, scripted ?? Infinity)
-    if (room <= 0) return WOULD_BLOCK
     let count = 0
     for (const part of parts) {
+      if (count >= room) break
       const taken = Math.min(part.length, room - count)
-      this.other.inbound.push(part.subarray(0, taken))
+      this.transmit(Buffer.from(taken === part.length ? part : part.subarray(0, taken)))
       count += taken
-      if (count === room) break
     }
-    this.other.activity()
+    if (count >= room) this.wantsRoom = true
+    if (count <= 0) return WOULD_BLOCK
     if (count === scripted && this.sendRoomBytes > 0) this.activity()
     return count
+  }
+
+  /** What send answers where it can take nothing, now or ever; 0 where it may take something. */
+  private refusesSend(): number {
+    if (this.error !== 0) return -this.takeError()
+    if (this.finSent || this.cut) return -Errno.EPIPE
+    return this.connecting ? WOULD_BLOCK : 0
+  }
+
+  /**
+   * Sends a chunk that nobody else writes to any more, whatever room there is.
+   * @param border as ByteQueue.push
+   */
+  transmit(chunk: Uint8Array, border = false): void {
+    const { other } = this
+    if (this.pipe !== null) {
+      this.pipe.send(chunk)
+      return
+    }
+    if (border) other.inbound.push(chunk, border)
+    else other.inbound.give(chunk)
+    other.activity()
   }
 
   /** Ends the sending direction. */
@@ -106,7 +142,7 @@ export class Endpoint {
     if (this.cut || this.connecting) return -Errno.ENOTCONN
     this.finSent = true
     this.activity()
-    this.other.activity()
+    this.transmitFin()
     return 0
   }
 
@@ -115,11 +151,73 @@ export class Endpoint {
     this.closed = how
     this.fd = -1
     if (this.cut) return
-    if (how === 'abort' || this.connecting || this.inbound.lengthBytes > 0) {
-      this.other.cutOff(Errno.ECONNRESET)
-    }
+    const resets = how === 'abort' || this.connecting || this.inbound.lengthBytes > 0
+    if (resets) this.transmitReset()
+    if (!this.finSent && !(resets && this.pipe !== null)) this.transmitFin()
     this.finSent = true
-    this.other.activity()
+    this.other.pipe?.resume()
+  }
+
+  /** Resets the connection; whoever holds this end sees that it is cut. */
+  transmitReset(): void {
+    if (this.pipe === null) this.other.cutOff(Errno.ECONNRESET)
+    else this.pipe.sendReset()
+  }
+
+  private transmitFin(): void {
+    if (this.pipe === null) this.other.arriveFin()
+    else this.pipe.sendFin()
+  }
+
+  // --- What arrives through a pipe
+
+  /** @returns bytes taken; 0: no room */
+  arrive(chunk: Uint8Array): number {
+    if (this.cut) return chunk.length
+    if (this.closed !== undefined) {
+      // Data for a socket that nobody holds any more is answered with a reset.
+      this.cut = true
+      this.transmitReset()
+      return chunk.length
+    }
+    const taken = Math.min(chunk.length, this.windowBytes - this.inbound.lengthBytes)
+    if (taken <= 0) return 0
+    this.inbound.give(taken === chunk.length ? chunk : chunk.subarray(0, taken))
+    this.activity()
+    return taken
+  }
+
+  arriveFin(): void {
+    this.finReceived = true
+    this.activity()
+  }
+
+  arriveReset(): void {
+    this.cutOff(this.finReceived ? Errno.EPIPE : Errno.ECONNRESET)
+  }
+
+  /** What was sent left the pipe: a send that met a full one may go on. */
+  sendRoomGrew(): void {
+    if (!this.wantsRoom) return
+    this.wantsRoom = false
+    this.activity()
+  }
+
+  /** Whoever polls this end waits for POLLOUT: it has something to send. */
+  get wantsToSend(): boolean {
+    return (this.maskOf(this) & POLLOUT) !== 0
+  }
+
+  /** Whoever polls this end does not want to read now. */
+  get pausedByMask(): boolean {
+    return this.fd >= 0 && (this.maskOf(this) & POLLIN) === 0
+  }
+
+  /** Something of `inbound` was taken: the other end may go on sending. */
+  madeRoom(): void {
+    const { other } = this
+    if (other.pipe === null) other.activity()
+    else other.pipe.resume()
   }
 
   /** A reset arrives at this end. What already waits stays readable. */

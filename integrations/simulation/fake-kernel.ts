@@ -9,6 +9,7 @@
  */
 import { Errno, POLLIN, WOULD_BLOCK } from '../../src/index.js'
 import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
+import { DescriptorTable } from './descriptor-table.js'
 import { endpointPair } from './endpoint.js'
 import type { Endpoint } from './endpoint.js'
 import { Script } from './script.js'
@@ -17,6 +18,12 @@ import { Script } from './script.js'
 export class MisuseError extends Error {
   readonly code = 'FAKE_KERNEL_MISUSE'
   override readonly name = 'MisuseError'
+}
+
+/** A descriptor of the host's own, or of its program: none of the library's business. */
+export interface ForeignFile {
+  readonly kind: 'foreign'
+  fd: number
 }
 
 /** A listening descriptor and the connections that wait in it. */
@@ -28,14 +35,17 @@ export interface Listener {
   readonly queue: Endpoint[]
 }
 
+type Entry = Endpoint | Listener | ForeignFile
+
 export interface FakeKernelOptions {
   /** What a connection takes before its sender would block, in each direction. */
   readonly windowBytes: number
   /** Descriptors with this number or above do not exist: accept answers EMFILE. */
   readonly fdLimit: number
+  /** Connects the library to listeners that are not of this kernel. Default: nobody else is there. */
+  readonly dial?: (near: Endpoint, far: Endpoint, address: SocketAddress) => boolean
 }
 
-const FIRST_FD = 3
 /** sendv takes at most this many pieces. */
 /** With less room than this a batch of reads ends: the others wait for the next one. */
 const RECV_EACH_LEAST_BYTES = 512
@@ -61,33 +71,43 @@ export class FakeKernel implements SocketIo {
   onActivity: (fd: number) => void = () => undefined
   /** Asked before a close: is the descriptor still being polled? */
   isPolled: (fd: number) => boolean = () => false
+  /** The mask with which a descriptor is polled; 0 where it is not. */
+  maskOf: (fd: number) => number = () => 0
 
-  private readonly entries: (Endpoint | Listener | undefined)[] = []
+  readonly descriptors: DescriptorTable<Entry>
   private readonly buffers = new Map<number, IoBuffer>()
-  private lowestFree = FIRST_FD
   private nextBufferId = 1
   private nextPort = FIRST_EPHEMERAL_PORT
   private readonly hear = (endpoint: Endpoint): void => {
     if (endpoint.fd >= 0) this.onActivity(endpoint.fd)
   }
+  private readonly askMask = (endpoint: Endpoint): number => this.maskOf(endpoint.fd)
 
-  constructor(private readonly options: FakeKernelOptions) {}
+  constructor(private readonly options: FakeKernelOptions) {
+    this.descriptors = new DescriptorTable(options.fdLimit)
+  }
 
   /** Readiness of a descriptor as poll(2) sees it now; 0 where it is not open. */
   readiness(fd: number): number {
-    const entry = this.entries[fd]
-    if (entry === undefined) return 0
+    const entry = this.descriptors.get(fd)
+    if (entry === undefined || entry.kind === 'foreign') return 0
     if (entry.kind === 'socket') return entry.readiness
     return entry.queue.length > 0 ? POLLIN : 0
   }
 
   /** Every open descriptor, lowest first. */
   openFds(): number[] {
-    return this.entries.flatMap((entry) => (entry === undefined ? [] : [entry.fd]))
+    return this.descriptors.numbers()
+  }
+
+  /** Those of them that the library opened. */
+  libraryFds(): number[] {
+    return this.openFds().filter((fd) => this.descriptors.get(fd)?.kind !== 'foreign')
   }
 
   listenerAt(match: (listener: Listener) => boolean): Listener | undefined {
-    for (const entry of this.entries) if (entry?.kind === 'listener' && match(entry)) return entry
+    for (const entry of this.descriptors.all())
+      if (entry.kind === 'listener' && match(entry)) return entry
     return undefined
   }
 
@@ -96,9 +116,23 @@ export class FakeKernel implements SocketIo {
    * full
    */
   connectFromOutside(listener: Listener): Endpoint | undefined {
-    const from = { ...listener.address, name: '', port: this.ephemeralPort() }
-    const [near, far] = endpointPair(listener.address, from, this.options.windowBytes)
+    const [near, far] = this.pairFor(listener, listener.address.address)
     return this.enqueue(listener, near) ? far : undefined
+  }
+
+  /** The two ends of a connection to a listener, in nobody's queue yet: first this kernel's. */
+  pairFor(listener: Listener, address: string): [near: Endpoint, far: Endpoint] {
+    const from = { ...listener.address, name: '', address, port: this.ephemeralPort() }
+    return endpointPair(listener.address, from, this.options.windowBytes)
+  }
+
+  /** Opens a descriptor that is none of the library's, with the next number. */
+  openForeign(): number {
+    return this.open({ kind: 'foreign', fd: -1 })
+  }
+
+  closeForeign(fd: number): void {
+    if (this.descriptors.get(fd)?.kind === 'foreign') this.descriptors.remove(fd)
   }
 
   createBuffer(byteLength: number): IoBuffer {
@@ -151,10 +185,10 @@ export class FakeKernel implements SocketIo {
     const listener = this.listenerAt((other) => sameAddress(other.address, address))
     if (listener !== undefined) {
       if (!this.enqueue(listener, far)) near.cutOff(Errno.ECONNREFUSED)
-    } else {
-      near.connecting = true
-      this.dialled.push(far)
+      return fd
     }
+    near.connecting = true
+    if (this.options.dial?.(near, far, address) !== true) this.dialled.push(far)
     return fd
   }
 
@@ -213,8 +247,7 @@ export class FakeKernel implements SocketIo {
     this.counts.close += 1
     const entry = this.entry('close', fd)
     if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
-    this.entries[fd] = undefined
-    if (fd < this.lowestFree) this.lowestFree = fd
+    this.descriptors.remove(fd)
     if (entry.kind === 'socket') entry.close(abort ? 'abort' : 'close')
     else for (const waiting of entry.queue) waiting.close('abort')
     return 0
@@ -235,27 +268,54 @@ export class FakeKernel implements SocketIo {
     return entry.kind === 'socket' ? entry.other.address : NOWHERE
   }
 
-  private enqueue(listener: Listener, endpoint: Endpoint): boolean {
+  /** Puts an end into a listener's queue. @returns false: it is full */
+  enqueue(listener: Listener, endpoint: Endpoint): boolean {
     if (listener.queue.length >= listener.backlog) return false
     listener.queue.push(endpoint)
     this.onActivity(listener.fd)
     return true
   }
 
-  private open(entry: Endpoint | Listener): number {
-    let fd = this.lowestFree
-    while (this.entries[fd] !== undefined) fd += 1
-    if (fd >= this.options.fdLimit) return -Errno.EMFILE
-    this.lowestFree = fd + 1
-    while (this.entries.length < fd) this.entries.push(undefined)
-    this.entries[fd] = entry
+  /** Who waits to be accepted, the first in line first; undefined where nobody listens. */
+  queueOf(fd: number): Endpoint[] | undefined {
+    const entry = this.descriptors.get(fd)
+    return entry?.kind === 'listener' ? entry.queue : undefined
+  }
+
+  /**
+   * Takes a socket out of the table as close does, but somebody else still holds it: whoever that
+   * is closes it.
+   */
+  detach(fd: number): Endpoint {
+    this.counts.close += 1
+    const socket = this.socket('close', fd)
+    if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
+    this.descriptors.remove(fd)
+    socket.fd = -1
+    return socket
+  }
+
+  /** The socket behind a descriptor; undefined where it is none. */
+  socketAt(fd: number): Endpoint | undefined {
+    const entry = this.descriptors.get(fd)
+    return entry?.kind === 'socket' ? entry : undefined
+  }
+
+  private open(entry: Entry): number {
+    const fd = this.descriptors.add(entry)
+    if (fd < 0) return -Errno.EMFILE
     entry.fd = fd
-    if (entry.kind === 'socket') entry.onActivity = this.hear
+    if (entry.kind !== 'socket') return fd
+    entry.onActivity = this.hear
+    entry.maskOf = this.askMask
     return fd
   }
 
   private entry(call: string, fd: number): Endpoint | Listener {
-    return this.entries[fd] ?? this.misuse(`${call}(${fd}): this descriptor is not open`)
+    const entry = this.descriptors.get(fd)
+    if (entry === undefined) return this.misuse(`${call}(${fd}): this descriptor is not open`)
+    if (entry.kind === 'foreign') return this.misuse(`${call}(${fd}): a file of somebody else`)
+    return entry
   }
 
   private socket(call: string, fd: number): Endpoint {

@@ -71,7 +71,7 @@ export class ServerFrameDecoder {
     if (size < (short === 126 ? 126 : short === 127 ? 65_536 : 0))
       refuse('length not minimal (5.2)')
     if (rest.length < head + size) return undefined
-    const payload = Buffer.from(rest.subarray(head, head + size))
+    const payload = rest.subarray(head, head + size)
     const frame = { fin: first >= 0x80, opcode: first & 0x0f, payload }
     this.check(frame)
     this.rest = rest.subarray(head + size)
@@ -104,9 +104,11 @@ export class ServerFrameDecoder {
   }
 }
 
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** The text of UTF-8 bytes; throws where they are not (8.1). */
 export function strictText(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  return DECODER.decode(bytes)
 }
 
 function lengthField(size: number): number[] {

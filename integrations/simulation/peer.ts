@@ -8,7 +8,7 @@ import type { Closing, Endpoint } from './endpoint.js'
 import type { Script } from './script.js'
 
 export class Peer {
-  constructor(private readonly far: Endpoint) {}
+  constructor(protected readonly far: Endpoint) {}
 
   /**
    * The library's descriptor of this connection; -1 before it was accepted and after it was closed.
@@ -56,7 +56,7 @@ export class Peer {
 
   set windowBytes(bytes: number) {
     this.far.windowBytes = bytes
-    this.far.other.activity()
+    this.far.madeRoom()
   }
 
   /** Sends bytes. A text is sent as UTF-8. @returns false: they go nowhere any more */
@@ -77,7 +77,7 @@ export class Peer {
   /** Resets the connection: the library may read what was sent, then meets ECONNRESET. */
   reset(): void {
     this.far.cut = true
-    this.far.other.cutOff(Errno.ECONNRESET)
+    this.far.transmitReset()
   }
 
   /** Completes a connection that the library began (`poller.dialled`). */
@@ -99,15 +99,16 @@ export class Peer {
   /** Takes it, which makes room for more. */
   take(): Buffer {
     const bytes = this.far.inbound.take()
-    this.far.other.activity()
+    this.far.madeRoom()
     return bytes
   }
 
   private sendPiece(bytes: Uint8Array, border: boolean): boolean {
-    const near = this.far.other
-    if (near.closed !== undefined || near.cut || this.far.finSent) return false
-    near.inbound.push(bytes, border)
-    near.activity()
+    const { far } = this
+    const near = far.other
+    const isOver = far.pipe === null ? near.closed !== undefined || near.cut : far.cut
+    if (isOver || far.finSent) return false
+    far.transmit(border ? bytes : Buffer.from(bytes), border)
     return true
   }
 }

@@ -72,6 +72,20 @@ export class WaitSet implements PollSet {
     return this.watches.has(fd)
   }
 
+  get size(): number {
+    return this.watches.size
+  }
+
+  /** Everything that is waited for, in the order of its ADD. */
+  liveList(): { readonly fd: number; readonly gen: number; readonly mask: number }[] {
+    return [...this.watches.values()]
+  }
+
+  /** Looks at everything next time, whatever happened. */
+  rescan(): void {
+    for (const fd of this.watches.keys()) this.ready.add(fd)
+  }
+
   /** The mask waited for, or undefined. */
   maskOf(fd: number): number | undefined {
     return this.watches.get(fd)?.mask

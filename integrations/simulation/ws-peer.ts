@@ -70,7 +70,7 @@ export class WsPeer extends Peer {
     const bytes = this.received()
     const end = bytes.indexOf('\r\n\r\n')
     if (end < 0) return undefined
-    this.head = parseHead(bytes.subarray(0, end).toString('latin1'))
+    this.head = parseResponse(bytes.subarray(0, end).toString('latin1'))
     this.early = this.take().subarray(end + 4)
     return this.head
   }
@@ -132,7 +132,8 @@ export class WsPeer extends Peer {
   }
 }
 
-function parseHead(text: string): HttpResponse {
+/** An HTTP response's head, without the empty line. @throws Error where it is none */
+export function parseResponse(text: string): HttpResponse {
   const [statusLine = '', ...lines] = text.split('\r\n')
   const match = /^HTTP\/1\.1 (\d{3}) ([^\r\n]*)$/.exec(statusLine)
   if (match === null) throw new Error(`not an HTTP status line: ${JSON.stringify(statusLine)}`)

@@ -84,7 +84,9 @@ export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
       // The error, if there is one, will be told again: by the poller, or by recv.
       if (!connection.eof) connection.errorHeardMs = 0
       resumeListening(core, connection)
-      if (connection.held !== null || connection.eof) core.schedulePending(connection)
+      // A transport that failed while nothing was read tells nothing more of what it still holds.
+      if (connection.held !== null || connection.eof || connection.isDeaf)
+        core.schedulePending(connection)
     }
   } finally {
     leave(core, 'rxFlowControl', true)

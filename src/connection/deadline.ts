@@ -25,7 +25,7 @@ export function nextDeadlineMs(connection: Connection): number {
 function quietDeadlineMs(connection: Connection): number {
   const { limits } = connection.core
   const idle = limits.idleTimeoutMs === 0 ? Infinity : connection.lastRxMs + limits.idleTimeoutMs
-  if (connection.pingSentMs > connection.lastRxMs)
+  if (connection.pingSentMs !== 0 && connection.pingSentMs > connection.lastRxMs)
     return Math.min(idle, connection.pingSentMs + limits.pongTimeoutMs)
   return connection.pingIntervalMs === 0
     ? idle

@@ -35,13 +35,11 @@ export function answerClose(
   code: number,
   reason: string,
 ): void {
-  const began = connection.state === State.OPEN
-  if (began) {
-    connection.closing ??= { code, reason, initiator: 'peer', cause: 'CLOSED_BY_PEER' }
+  // Where nobody began, the peer did now: also when our transport failed before its frame was read.
+  const began = connection.closing ?? { initiator: 'peer', cause: 'CLOSED_BY_PEER' }
+  connection.closing = { ...began, code, reason }
+  if (connection.state === State.OPEN)
     transmitControl(core, connection, OPCODE_CLOSE, formatClosePayload(code, ''))
-  } else if (connection.closing !== null) {
-    connection.closing = { ...connection.closing, code, reason }
-  }
   lastWrite(core, connection, false)
 }
 

@@ -34,7 +34,8 @@ export function serviceConnection(
   if (writable) connection.recvWaitsWritable = false
   if (connection.isPending) consumeHeld(core, connection)
   if (connection.isPending) return true
-  if (readable && connection.reads) return receive(core, connection)
+  // An edge that told of data and of an end is not told again for the end alone (C12).
+  if (readable && connection.reads) return receive(core, connection) || (gone && connection.reads)
   if (gone) hearGone(core, connection, writable)
   return false
 }

@@ -1,0 +1,280 @@
+/**
+ * The built-in workload: some clients, some messages each, and an application that answers every
+ * one of them, each time in another way of the library.
+ *
+ * Whatever goes wrong, a client's answers are a beginning of what it asked for, in order, none
+ * twice; and where nothing harmed its connection, they are all of it. Refuses to know which faults
+ * there are.
+ */
+import {
+  BINARY,
+  broadcast,
+  callbackOnWritable,
+  close,
+  CONTINUATION,
+  defineProtocol,
+  getContext,
+  getProtocol,
+  hangup,
+  isBinary,
+  NO_FIN,
+  PING,
+  prepareFrame,
+  rxFlowControl,
+  TEXT,
+  write,
+  writePrepared,
+} from '../../../src/index.js'
+import type { ProtocolDefinition, Wsi } from '../../../src/index.js'
+import type { SimPeer } from '../world/sim-peer.js'
+import type { World } from '../world/world.js'
+
+/** How the application answers, by the first letter of a message; all send it back. */
+const MODES = ['e', 'l', 'f', 'w', 'g', 'p', 'b', 'x', 'h'] as const
+type Mode = (typeof MODES)[number]
+
+/** Of so many messages, that many in this mode: the first are simplest. */
+const MODE_WEIGHTS: readonly (readonly [mode: Mode, weight: number])[] = [
+  ['e', 40],
+  ['l', 14],
+  ['f', 8],
+  ['w', 8],
+  ['g', 6],
+  ['p', 8],
+  ['b', 8],
+  ['x', 1],
+  ['h', 1],
+]
+const WEIGHT_SUM = MODE_WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0)
+
+const MAX_PEERS = 15
+const MAX_MESSAGES = 39
+const PAUSE_MAX_MS = 50
+const BROADCAST_MARK = '#'
+/** Beyond ASCII: characters of one to four bytes. */
+const LETTERS = 'ab\u00e9\u20ac\u{1f600}'
+
+/** One connection, as the application sees it. */
+interface Session {
+  readonly number: number
+  /** What is to be written when the connection can take it. */
+  readonly later: { readonly data: Buffer; readonly kind: number }[]
+  paused: boolean
+}
+
+/** One client, and what is expected of it. */
+class Client {
+  /** Every message sent, in order. */
+  readonly sent: string[] = []
+  /** Broadcasts that this connection was there for. */
+  readonly broadcasts: string[] = []
+  /** The application ends this connection. */
+  endAsked = false
+  peer!: SimPeer
+}
+
+export class Workload {
+  readonly protocol: ProtocolDefinition<Session>
+  private readonly clients: Client[] = []
+  private readonly open = new Map<number, Wsi>()
+  private world!: World
+  /** Connections that the application does not read now. */
+  private paused = 0
+
+  constructor() {
+    this.protocol = defineProtocol<Session>({
+      name: 'work',
+      payload: 'view',
+      createSession: () => ({ number: -1, later: [], paused: false }),
+      handlers: {
+        ESTABLISHED: (wsi, { target }, session) => this.established(wsi, Number(target.slice(1)), session),
+        RECEIVE: (wsi, data, session) => this.receive(wsi, data, session),
+        SERVER_WRITEABLE: (wsi, _data, session) => writeLater(wsi, session),
+        BROADCAST: (wsi, data) => void write(wsi, data, TEXT),
+        CLOSED: (_wsi, _info, session) => void this.open.delete(session.number),
+      },
+    })
+  }
+
+  /** Lets every client send its messages, and waits for the answers; then ends them all. */
+  play(world: World): void {
+    this.world = world
+    const count = 1 + world.choose('work.peers', MAX_PEERS)
+    let endMs = 0
+    for (let number = 0; number < count; number += 1)
+      endMs = Math.max(endMs, this.script(number))
+    world.runFor(endMs + 1)
+    world.run()
+    world.faults.stop()
+    world.run()
+    // Pauses of the application that are left come to their end.
+    while (this.paused > 0) {
+      world.runFor(PAUSE_MAX_MS)
+      world.run()
+    }
+    this.check()
+    for (const { peer } of this.clients) peer.close()
+    world.run()
+    for (const { peer, endAsked } of this.clients) checkEnd(peer, endAsked)
+  }
+
+  /** Schedules a client. @returns when its last message is sent, from now */
+  private script(number: number): number {
+    const { world } = this
+    const client = new Client()
+    const startMs = world.choose('work.start', 20)
+    const messages = world.choose('work.messages', MAX_MESSAGES + 1)
+    const connect = (): void => {
+      client.peer = world.connect('work', { path: `/${number}` })
+      this.clients.push(client)
+    }
+    if (startMs === 0) connect()
+    else world.after(startMs, connect)
+    let atMs = startMs
+    for (let index = 0; index < messages; index += 1) {
+      atMs += Math.max(0, world.choose('work.gap', 12) - 4)
+      world.after(atMs, () => this.send(client, `${number}.${index}`))
+    }
+    return atMs
+  }
+
+  private send(client: Client, name: string): void {
+    const { world } = this
+    const mode = modeAt(world.choose('work.mode', WEIGHT_SUM))
+    if (client.endAsked) return
+    if (mode === 'x' || mode === 'h') client.endAsked = true
+    const message = `${mode}${name} ${LETTERS.repeat(sizeAt(world))}`
+    client.sent.push(message)
+    if (world.choose('work.binary', 4) === 3 && mode !== 'b') client.peer.send(Buffer.from(message))
+    else client.peer.send(message)
+  }
+
+  // --- The application
+
+  private established(wsi: Wsi, number: number, session: Session): void {
+    ;(session as { number: number }).number = number
+    this.open.set(number, wsi)
+  }
+
+  private receive(wsi: Wsi, data: Buffer, session: Session): void {
+    const kind = isBinary(wsi) ? BINARY : TEXT
+    const mode = String.fromCharCode(data[0] ?? 0) as Mode
+    if (session.later.length > 0 || mode === 'l') {
+      // Order is kept: what comes after something that waits, waits too.
+      session.later.push({ data: Buffer.from(data), kind })
+      callbackOnWritable(getContext(wsi), wsi)
+    } else answer(wsi, data, kind, mode)
+    if (mode === 'b') this.broadcast(wsi, data)
+    if (mode === 'p') this.pause(wsi, session)
+    if (mode === 'x') close(wsi, 1000, 'as asked')
+    if (mode === 'h') hangup(wsi)
+  }
+
+  private broadcast(wsi: Wsi, data: Buffer): void {
+    const text = BROADCAST_MARK + data.toString('utf8')
+    const protocol = getProtocol(wsi)
+    if (protocol === null) return
+    for (const number of this.open.keys()) this.clientAt(number)?.broadcasts.push(text)
+    broadcast(protocol, text)
+  }
+
+  private pause(wsi: Wsi, session: Session): void {
+    const { world } = this
+    if (session.paused) return
+    session.paused = true
+    this.paused += 1
+    rxFlowControl(wsi, 0)
+    world.after(1 + world.choose('work.pause', PAUSE_MAX_MS), () => {
+      session.paused = false
+      this.paused -= 1
+      rxFlowControl(wsi, 1)
+    })
+  }
+
+  private clientAt(number: number): Client | undefined {
+    return this.clients.find(({ peer }) => peer.path === `/${number}`)
+  }
+
+  // --- The judgement
+
+  private check(): void {
+    for (const { peer, sent, broadcasts, endAsked } of this.clients) {
+      if (peer.harmedBy === 'recv-bit-flip') continue
+      const texts = peer.received.map((message) => message.toString())
+      const whole = peer.harmedBy === undefined && !endAsked
+      expectSame(peer, 'answers', texts.filter((text) => !isBroadcast(text)), sent, whole)
+      expectSame(peer, 'broadcasts', texts.filter(isBroadcast), broadcasts, whole)
+      if (whole && peer.state !== 'open')
+        throw new Error(`${peer.name} was ended without a reason: ${describeEnd(peer)}`)
+    }
+  }
+}
+
+function answer(wsi: Wsi, data: Buffer, kind: number, mode: Mode): void {
+  if (mode === 'f') {
+    const half = data.length >> 1
+    write(wsi, data.subarray(0, half), kind | NO_FIN)
+    write(wsi, data.subarray(half), CONTINUATION)
+  } else if (mode === 'w') writePrepared(wsi, prepareFrame(data, kind))
+  else {
+    if (mode === 'g') write(wsi, 'are you there?', PING)
+    write(wsi, data, kind)
+  }
+}
+
+function writeLater(wsi: Wsi, session: Session): void {
+  const next = session.later.shift()
+  if (next !== undefined) write(wsi, next.data, next.kind)
+  if (session.later.length > 0) callbackOnWritable(getContext(wsi), wsi)
+}
+
+function modeAt(choice: number): Mode {
+  let left = choice
+  for (const [mode, weight] of MODE_WEIGHTS) {
+    if (left < weight) return mode
+    left -= weight
+  }
+  return 'e'
+}
+
+/** Characters of a message: mostly few, sometimes more than a cork, a buffer or a budget holds. */
+function sizeAt(world: World): number {
+  const kind = world.choose('work.size', 40)
+  if (kind < 30) return kind
+  if (kind < 38) return world.choose('work.middle', 600)
+  return 1000 + world.choose('work.large', 6000)
+}
+
+function isBroadcast(text: string): boolean {
+  return text.startsWith(BROADCAST_MARK)
+}
+
+/** @param whole all of it; else a beginning will do */
+function expectSame(
+  peer: SimPeer,
+  what: string,
+  got: readonly string[],
+  wanted: readonly string[],
+  whole: boolean,
+): void {
+  const differs = got.findIndex((text, index) => text !== wanted[index])
+  if (differs >= 0) {
+    const [is, be] = [got[differs], wanted[differs]].map((text) => JSON.stringify(text?.slice(0, 20)))
+    throw new Error(`${what} of ${peer.name}: number ${differs} is ${is}, and should be ${be}`)
+  }
+  if (whole && got.length < wanted.length)
+    throw new Error(`${what} of ${peer.name}: ${got.length} came, of ${wanted.length}`)
+}
+
+function checkEnd(peer: SimPeer, endAsked: boolean): void {
+  if (peer.harmedBy !== undefined) return
+  if (peer.closed === undefined) throw new Error(`${peer.name} was closed, and its end never came`)
+  const { code, clean } = peer.closed
+  if (!endAsked && (code !== 1000 || !clean))
+    throw new Error(`${peer.name} did not end as it should: ${describeEnd(peer)}`)
+}
+
+function describeEnd({ refused, closed }: SimPeer): string {
+  if (refused !== undefined) return `refused with ${refused.status}`
+  return closed === undefined ? 'no end' : `${closed.code} ${closed.reason}`.trim()
+}

@@ -1,0 +1,279 @@
+/**
+ * One simulated machine that runs the library: a kernel, a poller, a clock, contexts, a checker.
+ *
+ * Obeys the contract where no fault says otherwise. Refuses to know its peers: bytes come from the
+ * kernel.
+ */
+import {
+  contextDestroy,
+  createContext,
+  isDestroyed,
+  nextDeadline,
+  nextTimeout,
+  POLLIN,
+  serviceFd,
+} from '../../../src/index.js'
+import type {
+  AnyProtocolDefinition,
+  Context,
+  ContextOptions,
+  Host,
+  Pollfd,
+  SocketIo,
+} from '../../../src/index.js'
+import { checked } from '../checker.js'
+import type { CheckedHost } from '../checker.js'
+import type { Endpoint } from '../endpoint.js'
+import type { Violation } from '../checker-rule.js'
+import { FakeKernel } from '../fake-kernel.js'
+import { FaultyBatch } from '../faults/faulty-batch.js'
+import { FaultyIo } from '../faults/faulty-io.js'
+import { FaultyPollSet, SimulatedError } from '../faults/faulty-poll-set.js'
+import { faultyProtocol } from '../faults/faulty-application.js'
+import { WaitSet } from '../wait-set.js'
+import type { Environment } from './environment.js'
+import { undoLater } from './environment.js'
+import { HostClock } from './host-clock.js'
+import { storyTap } from './story-tap.js'
+
+/** Everything of createContext but the host; limits too. */
+export type SimContextOptions = Omit<ContextOptions, 'host' | 'protocols' | 'path' | 'gid' | 'uid'>
+
+export interface SimHostOptions {
+  readonly protocols: readonly AnyProtocolDefinition[]
+  readonly context?: SimContextOptions
+  /** Edge-triggered; default false. */
+  readonly edge?: boolean
+  /** The contract checker; default true. */
+  readonly checker?: boolean
+}
+
+/** What the world does for its hosts. */
+export interface HostKeeper {
+  violated(host: SimHost, violation: Violation): void
+  failed(error: unknown): void
+  closeByPeer(endpoint: Endpoint | undefined): void
+  connectsOut(host: SimHost, near: Endpoint, far: Endpoint, address: string, port: number): boolean
+}
+
+const WINDOW_BYTES = 64 * 1024
+const FD_LIMIT = 2 ** 20
+const PORT = 80
+const RESTART_MS = 100
+const CLOCK_JUMP_MIN_MS = 30_000
+const CLOCK_JUMP_MAX_MS = 600_000
+
+export class SimHost {
+  readonly kernel: FakeKernel
+  readonly clock: HostClock
+  readonly waitSet: WaitSet
+  /** The one context of the host; a new one after a restart. */
+  ctx: Context
+  /** Hears what the context's callbacks threw, besides what was thrown on purpose. */
+  readonly port = PORT
+
+  private readonly host: Host
+  private readonly checker: CheckedHost | undefined
+  private readonly pollSet: FaultyPollSet
+  private readonly batch: FaultyBatch
+  private readonly protocols: readonly AnyProtocolDefinition[]
+  /** Served at the end of the batch at hand: a number that is to come back. */
+  private reusing: number | undefined
+  private lastGen = 0
+  private lastEntropy: Uint8Array | undefined
+
+  constructor(
+    readonly name: string,
+    readonly address: string,
+    private readonly world: Environment,
+    private readonly keeper: HostKeeper,
+    private readonly options: SimHostOptions,
+  ) {
+    this.clock = new HostClock(world.clock)
+    world.faults.onStop(() => this.mend())
+    this.kernel = new FakeKernel({
+      windowBytes: WINDOW_BYTES,
+      fdLimit: FD_LIMIT,
+      dial: (near, far, { address, port }) => keeper.connectsOut(this, near, far, address, port),
+    })
+    this.waitSet = new WaitSet((fd) => this.kernel.readiness(fd), options.edge ?? false)
+    this.kernel.onActivity = (fd) => this.waitSet.activity(fd)
+    this.kernel.isPolled = (fd) => this.waitSet.has(fd)
+    this.kernel.maskOf = (fd) => this.waitSet.maskOf(fd) ?? 0
+    this.pollSet = new FaultyPollSet(this.waitSet, world, (fd) =>
+      world.harm(this.kernel.socketAt(fd), 'throws-in-add'),
+    )
+    this.batch = new FaultyBatch(this.waitSet, this.pollSet, world)
+    this.protocols = options.protocols.map((protocol) =>
+      faultyProtocol(protocol, world, this.applicationHost()),
+    )
+    const plain = this.plainHost()
+    this.checker = options.checker === false ? undefined : this.checkedHost(plain)
+    this.host = this.checker ?? plain
+    this.ctx = this.createContext()
+  }
+
+  /** One round: a wait of no length, and all it asks for. @returns whether there was anything */
+  round(): boolean {
+    const { faults } = this.world
+    if (faults.active) this.misbehave()
+    let worked = this.pollSet.catchUp()
+    const honest = this.waitSet.wait()
+    const batch = this.batch.distort(honest)
+    this.checker?.waited(batch)
+    if (batch.length > 0) {
+      worked = true
+      this.serveBatch(batch)
+    }
+    if (nextTimeout(this.ctx) === 0) {
+      worked = true
+      serviceFd(this.ctx, null)
+    }
+    return worked || this.batch.holdsBack
+  }
+
+  /** When something is due here without readiness, in the world's time; Infinity for never. */
+  get dueMs(): number {
+    const deadlineMs = nextDeadline(this.ctx)
+    return deadlineMs === null ? Infinity : this.clock.worldTimeOf(deadlineMs)
+  }
+
+  /** The end of the host's program. */
+  shutDown(): void {
+    contextDestroy(this.ctx)
+    const [misuse] = this.kernel.misuses
+    if (misuse !== undefined) throw misuse
+    const left = this.kernel.libraryFds()
+    if (left.length > 0) throw new Error(`C27: descriptors left open: ${left.join(', ')}`)
+    if (this.waitSet.size > 0) throw new Error('C27: descriptors left in the poll array')
+  }
+
+  private createContext(): Context {
+    this.pollSet.refuses = false
+    const ctx = createContext({
+      onError: (error) => {
+        if (!(error instanceof SimulatedError)) this.keeper.failed(error)
+      },
+      ...this.options.context,
+      address: this.address,
+      port: PORT,
+      protocols: this.protocols,
+      host: this.host,
+    })
+    this.pollSet.refuses = true
+    return ctx
+  }
+
+  private serveBatch(batch: readonly Pollfd[]): void {
+    for (let at = 0; at < batch.length; at += 1) {
+      const pollfd = batch[at]!
+      const before = this.pollSet.deletions
+      this.serve(pollfd)
+      if (this.pollSet.deletions === before || at + 1 === batch.length) continue
+      if (!this.world.faults.fires('entry-skipped')) continue
+      at += 1
+      this.waitSet.again(batch[at]!.fd, batch[at]!.revents)
+      this.waitSet.activity(batch[at]!.fd)
+    }
+    if (this.reusing === undefined) return
+    const fd = this.reusing
+    this.reusing = undefined
+    const listener = this.kernel.listenerAt(() => true)
+    if (listener !== undefined) this.serve({ fd: listener.fd, revents: POLLIN })
+    this.serve({ fd, revents: POLLIN })
+  }
+
+  private serve(pollfd: Pollfd): void {
+    const { fd, gen } = pollfd
+    const live = this.waitSet.liveAt(fd)
+    const current = live !== undefined && (gen === undefined || gen === live.gen)
+    // C5: a poller drops what is not live; one that does not may still not do any harm.
+    if (!current && !this.world.faults.active) return
+    const answer = serviceFd(this.ctx, pollfd)
+    this.world.fold(fd * 8 + pollfd.revents)
+    if (answer === 'more') this.waitSet.again(fd, pollfd.revents)
+  }
+
+  private misbehave(): void {
+    const { faults } = this.world
+    if (faults.fires('foreign-pollfd')) {
+      const answer = serviceFd(this.ctx, { fd: FD_LIMIT + 1, revents: POLLIN })
+      this.world.fold(FD_LIMIT)
+      if (answer !== 'foreign' && !isDestroyed(this.ctx))
+        this.keeper.failed(new Error(`C10: a foreign descriptor was answered '${answer}'`))
+    }
+    if (faults.fires('clock-jump')) {
+      this.world.harm(undefined, 'clock-jump')
+      const range = CLOCK_JUMP_MAX_MS - CLOCK_JUMP_MIN_MS
+      this.clock.shift(CLOCK_JUMP_MIN_MS + faults.pick('clock-jump', range))
+    }
+    if (faults.fires('clock-backwards')) this.clock.shift(-1 - faults.pick('clock-backwards', 1000))
+    if (faults.fires('clock-frozen')) this.clock.freeze(1 + faults.pick('clock-frozen', 500))
+    if (faults.fires('clock-coarse')) {
+      this.clock.coarsen(10)
+      undoLater(this.world, 500, () => this.clock.coarsen(0))
+    }
+  }
+
+  private mend(): void {
+    this.clock.mend()
+    this.pollSet.catchUp()
+    this.waitSet.rescan()
+  }
+
+  private plainHost(): Host {
+    const { world } = this
+    const io: SocketIo = world.faults.takePart
+      ? new FaultyIo(this.kernel, world, {
+          ghost: (fd, lengthMs) => this.batch.addGhost(fd, lengthMs),
+          reuseInBatch: (fd) => {
+            this.reusing = fd
+            world.dialSilently(this.name)
+          },
+        })
+      : this.kernel
+    return {
+      io,
+      pollSet: this.pollSet,
+      now: () => this.clock.now,
+      wallClock: () => this.clock.wall,
+      randomFill: (bytes) => this.fillRandomly(bytes),
+      hostname: () => this.name,
+      nextGen: () => (this.lastGen += 1),
+      tap: storyTap(this.name, world.story),
+    }
+  }
+
+  private checkedHost(plain: Host): CheckedHost {
+    return checked(plain, {
+      ...this.options.context,
+      edge: this.waitSet.edge,
+      probe: (fd) => this.kernel.readiness(fd),
+      onViolation: (violation) => this.keeper.violated(this, violation),
+    })
+  }
+
+  private applicationHost() {
+    return {
+      endpointOf: (fd: number) => this.kernel.socketAt(fd),
+      closeByPeer: (endpoint: Endpoint | undefined) => this.keeper.closeByPeer(endpoint),
+      destroyed: () => undoLater(this.world, RESTART_MS, () => (this.ctx = this.createContext())),
+      fail: (sentence: string) => this.keeper.failed(new Error(sentence)),
+    }
+  }
+
+  private fillRandomly(bytes: Uint8Array): void {
+    const { faults } = this.world
+    if (this.lastEntropy !== undefined && faults.fires('entropy-repeats')) {
+      const { length } = this.lastEntropy
+      for (let i = 0; i < bytes.length; i += 1) bytes[i] = this.lastEntropy[i % length] ?? 0
+      return
+    }
+    let state = this.world.choose(`${this.name}.entropy`, 2 ** 31)
+    for (let i = 0; i < bytes.length; i += 1) {
+      state = Math.imul(state, 1_103_515_245) + 12_345
+      bytes[i] = state >>> 16
+    }
+    this.lastEntropy = bytes.slice()
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What the simulator's swarm found in the core, each as the shortest story that showed it.
+ */
+import assert from 'node:assert/strict'
+import {
+  Errno,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  rxFlowControl,
+  serviceFd,
+  TEXT,
+  write,
+} from '../src/index.js'
+import { openScene } from './support/scene.js'
+import { bytes, client } from './support/wire-bytes.js'
+
+describe('29 what the swarm found', () => {
+  it("CLOSED has its data where a send fails and the peer's close frame is read after it", () => {
+    const { h, wsi, peer, log } = openScene()
+    peer.script.send.push(-Errno.EPIPE)
+    peer.send(client.close(1000))
+    write(wsi, 'into a broken pipe', TEXT)
+    h.run()
+    assert.deepEqual(log, ['closed 1000 CLOSED_BY_PEER'])
+  })
+
+  it('a paused connection whose send failed ends when it is read again, edge-triggered too', () => {
+    for (const edge of [false, true]) {
+      const { h, wsi, peer, log } = openScene({ context: { poller: { edge } } })
+      rxFlowControl(wsi, 0)
+      peer.script.send.push(-Errno.ENOBUFS)
+      write(wsi, 'nobody has room for it', TEXT)
+      h.run()
+      assert.deepEqual(log, [])
+      rxFlowControl(wsi, 1)
+      h.run()
+      assert.deepEqual(log, ['closed 1006 TRANSPORT_ERROR'], `edge: ${edge}`)
+    }
+  })
+
+  it("C12: data and an end in one edge are 'more', since the end is not told again", () => {
+    const { h, peer, log } = openScene({ context: { poller: { edge: true } } })
+    peer.send(bytes(client.text('last words')))
+    peer.reset()
+    const answer = serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN | POLLERR | POLLHUP })
+    assert.deepEqual([answer, log], ['more', ['text last words']])
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    assert.deepEqual(log, ['text last words', 'closed 1006 TRANSPORT_ERROR'])
+  })
+
+  it('C23: a clock that begins below 0 pings all the same', () => {
+    const { h, peer } = openScene({
+      context: { poller: { startMs: -50_000 }, pingIntervalMs: 30_000 },
+    })
+    h.poller.runFor(h.ctx, 30_001)
+    assert.deepEqual(
+      peer.frames().map(({ opcode }) => opcode),
+      [9],
+    )
+  })
+})
