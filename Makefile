@@ -43,11 +43,11 @@ TESTS ?= 'test/*.test.ts'
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
-.PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy format demo shots bench clean check-node
+.PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy format demo shots bench sim sim-nightly \
+	clean check-node
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-
 check-node:
 	@command -v $(NODE) >/dev/null || { echo 'extpoll needs Node >= 20.19; there is no node here'; exit 1; }
 	@$(NODE) -e '$(REFUSE_OLD_NODE)'
@@ -109,6 +109,12 @@ shots: build addon ## photograph the demo's page in Chromium, to test/.out/shots
 
 bench: build addon ## what a server spends, beside bare C and ws: a table and .bench/chart.svg
 	$(NODE) test/bench/run.mjs $(ARGS)
+
+sim: build ## one seed, or many, of the simulator (SEED=7, SEEDS=1000, ARGS='--faults all')
+	$(NODE) dist/integrations/cli/extpoll.js sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(ARGS)
+
+sim-nightly: build ## 20,000 seeds, and the gate: every kind of fault must act
+	$(NODE) dist/integrations/cli/extpoll.js sim --seeds $(or $(SEEDS),20000) --gate yes $(ARGS)
 
 clean: ## remove what was built, not node_modules
 	rm -rf prebuilds dist dist.new build coverage .bench test/.out

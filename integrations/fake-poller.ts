@@ -15,10 +15,34 @@ import { VirtualClock } from './simulation/virtual-clock.js'
 import { WaitSet } from './simulation/wait-set.js'
 import { WsPeer } from './simulation/ws-peer.js'
 
+export { Campaign, isFailure, runScenario, trySeed } from './simulation/campaign/campaign.js'
+export type {
+  CampaignReport,
+  RunOptions as SeedOptions,
+  SeedFailure,
+} from './simulation/campaign/campaign.js'
+export type { Scenario } from './simulation/campaign/scenario.js'
+export { scenarios } from './simulation/campaign/scenarios.js'
 export { checked } from './simulation/checker.js'
 export type { CheckedHost, CheckerOptions, PollHandlers } from './simulation/checker.js'
 export { formatViolation } from './simulation/checker-rule.js'
 export type { Violation } from './simulation/checker-rule.js'
+export { RecordingDecider, ReplayDecider, SeededDecider } from './simulation/decide/decider.js'
+export type { Decider, Decisions } from './simulation/decide/decider.js'
+export {
+  countDecisions,
+  formatDecisions,
+  parseDecisions,
+} from './simulation/decide/decisions-text.js'
+export { shrink } from './simulation/decide/shrink.js'
+export { faultNames, faultTable } from './simulation/faults/fault-table.js'
+export type { FaultName, FaultRow } from './simulation/faults/fault-table.js'
+export type { FaultSelection } from './simulation/faults/faults.js'
+export { simulate } from './simulation/world/simulate.js'
+export type { SimulateOptions, SimulationResult } from './simulation/world/simulate.js'
+export { SimulationError } from './simulation/world/world.js'
+export type { World } from './simulation/world/world.js'
+export type { RawPeer, SimPeer } from './simulation/world/sim-peer.js'
 export type { Closing } from './simulation/endpoint.js'
 export { MisuseError } from './simulation/fake-kernel.js'
 export { ServerFrameDecoder, encodeClientFrame } from './simulation/frame-codec.js'

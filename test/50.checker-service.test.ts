@@ -120,7 +120,7 @@ const serviceFaults = [
   fault(
     'C16',
     'POLLIN on and never read',
-    times(8, (s) => s.service(READABLE)),
+    times(64, (s) => s.service(READABLE)),
   ),
   fault(
     'C17',

@@ -18,7 +18,7 @@ const places: readonly (readonly [name: string, place: string])[] = [
 describe('52 the page of the simulation', () => {
   const programs = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program]) => program ?? '')
 
-  it('has programs', () => assert.equal(programs.length, 2))
+  it('has programs', () => assert.equal(programs.length, 3))
 
   for (const [index, program] of programs.entries()) {
     it(`runs program ${index + 1}: ${program.split('\n').at(-2) ?? ''}`, async () => {

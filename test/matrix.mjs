@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 
 const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : ['22', '24', '26']
 // 64 is left to the node at hand: its floods and workers measure the machine as well.
-const FILES = /^(?:6[0-3]\.|80\.cli\.|85\.node-websocket\.).*\.test\.ts$/
+const FILES = /^(?:6[0-3]\.|53\.|80\.cli\.|85\.node-websocket\.).*\.test\.ts$/
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const inCi = Boolean(process.env.CI)

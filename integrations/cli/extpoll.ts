@@ -10,8 +10,13 @@ import type { Command } from './command.js'
 import { CommandError } from './command.js'
 import { echo } from './echo.js'
 import { printError, printLine } from './print.js'
+import { shrinkCommand, sim } from './sim.js'
 
-const commands: ReadonlyMap<string, Command> = new Map([['echo', echo]])
+const commands: ReadonlyMap<string, Command> = new Map([
+  ['echo', echo],
+  ['sim', sim],
+  ['shrink', shrinkCommand],
+])
 
 process.exitCode = await main(process.argv.slice(2))
 

@@ -78,7 +78,7 @@ export class ByteQueue {
     const [only] = chunks
     const all =
       chunks.length === 1 && only instanceof Buffer && head === 0
-        ? only.subarray(offset)
+        ? (only as Buffer).subarray(offset)
         : this.peek()
     this.clear()
     return all

@@ -26,6 +26,8 @@ export class FdFacts {
   recvWaitsWritable = false
   eof = false
   eofReads = 0
+  /** Frames that may lie in what was read and is not handled yet: nobody sees one handled. */
+  unseenFrames = 0
   failed = false
   connecting = false
   /** What `pending` answered, unless something was read since. */

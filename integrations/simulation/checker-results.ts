@@ -58,12 +58,19 @@ export function applyResult(
   }
 }
 
+/** A header with a masking key, and no payload. */
+const MIN_FRAME_BYTES = 6
+/** More is never held: rxHighWaterBytes. */
+const MAX_UNSEEN_FRAMES = 65_536 / MIN_FRAME_BYTES
+
 function applyRecv(facts: FdFacts, wanted: number, result: number): void {
   facts.recvs += 1
   facts.recvFull = result === wanted
   facts.recvWaitsWritable = result === WOULD_BLOCK_UNTIL_WRITABLE
   if (result > 0) {
     facts.context.readBytes += result
+    const frames = facts.unseenFrames + Math.ceil(result / MIN_FRAME_BYTES)
+    facts.unseenFrames = Math.min(frames, MAX_UNSEEN_FRAMES)
     facts.pendingBytes = 0
     facts.connecting = false
   } else if (result === 0) {

@@ -95,7 +95,7 @@ export const serviceRules: readonly Rule[] = [
       const { serviced, revents } = context
       if (serviced === undefined || serviced.recvs > 0) return undefined
       if ((revents & serviced.mask & POLLIN) === 0) return undefined
-      if (idleServices(scene, context, serviced) < SPINS) return undefined
+      if (idleServices(scene, context, serviced) < SPINS + serviced.unseenFrames) return undefined
       return `fd ${serviced.fd} is readable and waited for, and not read ${SPINS} times in a row`
     },
   },
@@ -107,6 +107,8 @@ export const serviceRules: readonly Rule[] = [
       const { context } = facts
       const { revents, maskAtEntry, serviced, callbacks } = context
       if (serviced !== facts || callbacks > 0 || facts.recvs > 0 || facts.eof) return undefined
+      // After a pause, what was read before it may be what ends it: a broken frame, a close frame.
+      if (facts.flowControlled) return undefined
       if ((revents & maskAtEntry & POLLIN) === 0 || (revents & (POLLERR | POLLHUP)) === 0)
         return undefined
       return `fd ${fd} with ${formatEvents(revents)} was closed unread`

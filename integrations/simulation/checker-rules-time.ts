@@ -53,6 +53,10 @@ export const timeRules: readonly Rule[] = [
       const idle = result === 'more' && scene.progress === context.progressAtEntry
       context.idleMores = idle ? context.idleMores + 1 : 0
       if (context.idleMores <= context.live.size + IDLE_MORES) return undefined
+      // What was read and holds no whole message is handled where nobody sees it.
+      let unseenFrames = 0
+      for (const facts of context.live) unseenFrames += facts.unseenFrames
+      if (context.idleMores <= context.live.size + IDLE_MORES + unseenFrames) return undefined
       return `'more' ${context.idleMores} times in a row, and nothing happened`
     },
   },

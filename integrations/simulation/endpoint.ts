@@ -21,7 +21,7 @@ export class Endpoint {
   readonly inbound = new ByteQueue()
   /** Bytes that `inbound` takes before the other end's send would block. */
   windowBytes: number
-  /** The way to the other end; null: what is sent is there, and the window is all that bounds it. */
+  /** The way to the other end; null: what is sent is there, bounded by the window alone. */
   pipe: Pipe | null = null
   /** Bytes that the pipe holds before a send would block. */
   sendBufferBytes = Infinity
@@ -198,7 +198,7 @@ export class Endpoint {
 
   /** What was sent left the pipe: a send that met a full one may go on. */
   sendRoomGrew(): void {
-    if (!this.wantsRoom) return
+    if (!this.wantsRoom || this.sendRoomBytes <= 0) return
     this.wantsRoom = false
     this.activity()
   }

@@ -42,7 +42,7 @@ export interface FakeKernelOptions {
   readonly windowBytes: number
   /** Descriptors with this number or above do not exist: accept answers EMFILE. */
   readonly fdLimit: number
-  /** Connects the library to listeners that are not of this kernel. Default: nobody else is there. */
+  /** Connects the library to listeners of other kernels. Default: nobody else is there. */
   readonly dial?: (near: Endpoint, far: Endpoint, address: SocketAddress) => boolean
 }
 

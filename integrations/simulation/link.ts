@@ -7,8 +7,17 @@
  * is down nothing arrives and nothing is lost: TCP sends it again later. Knows no descriptors.
  * Source: tcp(7); Linux net/ipv4/tcp_output.c (tcp_write_xmit), tcp_input.c (tcp_reset).
  */
-import type { Endpoint } from './endpoint.js'
 import type { Happening, Timeline } from './timeline.js'
+
+/** Where a pipe ends. */
+export interface Receiver {
+  /** @returns bytes taken; 0: no room */
+  arrive(chunk: Uint8Array): number
+  arriveFin(): void
+  arriveReset(): void
+  /** Who sends to it. */
+  readonly other: { sendRoomGrew(): void }
+}
 
 export interface LinkOptions {
   /** From one end to the other. Default 0: what is sent is there. */
@@ -87,7 +96,7 @@ export class Pipe implements Happening {
   constructor(
     private readonly link: Link,
     private readonly direction: string,
-    private readonly to: Endpoint,
+    private readonly to: Receiver,
   ) {}
 
   get isEmpty(): boolean {

@@ -56,7 +56,7 @@ export class Timeline {
    */
   runDue(nowMs: number): number {
     let count = 0
-    for (let first = this.heap[0]; first !== undefined && first.atMs <= nowMs; ) {
+    for (let first = this.heap[0]; first !== undefined && first.atMs <= nowMs;) {
       this.removeFirst()
       first.what.happen(nowMs)
       count += 1

@@ -1,5 +1,6 @@
 /**
- * An application that misbehaves: callbacks that throw, re-enter and destroy, around the user's own.
+ * An application that misbehaves: callbacks that throw, re-enter and destroy, around the
+ * user's own.
  *
  * What the user wrote runs as it is, before or after. Refuses to know what a protocol does.
  */
@@ -43,7 +44,10 @@ export function faultyProtocol(
 /** @throws SimulatedError */
 function misbehaveBefore(world: Environment, host: ApplicationHost, ctx: Context, wsi: Wsi): void {
   const { faults } = world
-  if (faults.fires('re-enters')) reenter(host, ctx)
+  if (faults.fires('re-enters')) {
+    world.fold(getSocketFd(wsi))
+    reenter(host, ctx)
+  }
   if (!faults.fires('callback-throws')) return
   world.harm(host.endpointOf(getSocketFd(wsi)), 'callback-throws')
   throw new SimulatedError('the callback throws')

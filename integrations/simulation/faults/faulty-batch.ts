@@ -38,11 +38,8 @@ export class FaultyBatch {
     })
   }
 
-  /** Whether something is held back that only further rounds bring forth. */
-  get holdsBack(): boolean {
-    for (const rounds of this.hidden.values()) if (rounds !== Infinity) return true
-    return false
-  }
+  /** Whether something is or was held back in the last round that further rounds bring forth. */
+  holdsBack = false
 
   /** A descriptor that was closed here is still open elsewhere. */
   addGhost(fd: number, lengthMs: number): void {
@@ -53,12 +50,12 @@ export class FaultyBatch {
   /** The batch that the host sees in place of the honest one. */
   distort(honest: Pollfd[]): Pollfd[] {
     const { faults } = this.world
+    this.holdsBack = false
     let batch = this.hidden.size === 0 ? honest : this.withoutHidden(honest)
     if (!faults.active) return batch
     batch = batch.filter((pollfd) => !this.loses(pollfd))
     for (const pollfd of batch) {
-      if (pollfd.revents & POLLIN && faults.fires('hup-with-in'))
-        pollfd.revents |= POLLHUP
+      if (pollfd.revents & POLLIN && faults.fires('hup-with-in')) pollfd.revents |= POLLHUP
     }
     this.invent(batch)
     this.remember(batch)
@@ -84,6 +81,7 @@ export class FaultyBatch {
     const shown = honest.filter(({ fd }) => !this.hidden.has(fd))
     for (const [fd, rounds] of [...this.hidden]) {
       if (rounds === Infinity) continue
+      this.holdsBack = true
       if (rounds > 1 && this.waitSet.has(fd)) this.hidden.set(fd, rounds - 1)
       else this.show(fd)
     }
@@ -96,14 +94,14 @@ export class FaultyBatch {
       this.hide(pollfd, 1 + faults.pick('starves', STARVED_ROUNDS))
       return true
     }
-    if (this.waitSet.edge && faults.fires('edge-lost'))
-      return this.hideFor(pollfd, EDGE_LOST_MS)
+    if (this.waitSet.edge && faults.fires('edge-lost')) return this.hideFor(pollfd, EDGE_LOST_MS)
     if (faults.fires('readiness-delayed'))
       return this.hideFor(pollfd, 1 + faults.pick('readiness-delayed', DELAY_MAX_MS))
     return false
   }
 
   private hide({ fd, revents }: Pollfd, rounds: number): void {
+    if (rounds !== Infinity) this.holdsBack = true
     this.hidden.set(fd, rounds)
     this.waitSet.again(fd, revents)
     this.waitSet.activity(fd)
@@ -151,7 +149,9 @@ export class FaultyBatch {
         const { fd, gen } = reused[faults.pick('stale-on-reused-fd', reused.length)]!
         const revents = POLLIN | POLLERR | POLLHUP
         // With its old generation, or as a poller that keeps none would.
-        batch.push(faults.pick('stale-on-reused-fd', 2) === 0 ? { fd, gen, revents } : { fd, revents })
+        batch.push(
+          faults.pick('stale-on-reused-fd', 2) === 0 ? { fd, gen, revents } : { fd, revents },
+        )
       }
     }
     for (const ghost of this.ghosts) {
@@ -163,7 +163,7 @@ export class FaultyBatch {
   }
 }
 
-function shuffle<T>(items: T[], below: (n: number) => number): void {
+function shuffle(items: Pollfd[], below: (n: number) => number): void {
   for (let last = items.length - 1; last > 0; last -= 1) {
     const other = last - below(last + 1)
     ;[items[last], items[other]] = [items[other]!, items[last]!]

@@ -21,6 +21,7 @@ export interface CloseListener {
 }
 
 const BITS_IN_BYTE = 8
+const FOLDED_BYTES = 16
 /** Numbers from here up are above what a 16-bit number holds. */
 const HIGH_FD = 65_536
 const HIGH_FDS = 900_000
@@ -49,6 +50,7 @@ export class FaultyIo implements SocketIo {
     const result = this.kernel.recv(fd, into, offset, limit)
     // What is left behind a short read was announced by its arrival: say so once more.
     if (result > 0 && limit < length) this.kernel.onActivity(fd)
+    this.foldReceived(into, offset, result)
     if (result > 0 && faults.fires('recv-bit-flip')) this.flip(fd, into, offset, result)
     return result
   }
@@ -116,8 +118,13 @@ export class FaultyIo implements SocketIo {
     const result = this.kernel.close(fd, abort)
     if (faults.fires('fd-taken')) this.takeNumber(fd)
     else if (faults.fires('fd-reused-in-batch')) this.closes.reuseInBatch(fd)
-    if (faults.fires('close-interrupted')) return -Errno.EINTR
-    return faults.fires('close-io-error') ? -Errno.EIO : result
+    const errno = faults.fires('close-interrupted')
+      ? Errno.EINTR
+      : faults.fires('close-io-error')
+        ? Errno.EIO
+        : 0
+    this.world.fold(errno)
+    return errno === 0 ? result : -errno
   }
 
   // --- What no fault is about
@@ -159,6 +166,13 @@ export class FaultyIo implements SocketIo {
   }
 
   // --- Reading
+
+  /** How much came is part of a run's course, and its first bytes: headers and masking keys. */
+  private foldReceived({ bytes }: IoBuffer, offset: number, result: number): void {
+    this.world.fold(result)
+    const end = offset + Math.min(result, FOLDED_BYTES)
+    for (let at = offset; at < end; at += 1) this.world.fold(bytes[at] ?? 0)
+  }
 
   private isStuck(fd: number): boolean {
     const { faults } = this.world
@@ -202,7 +216,7 @@ export class FaultyIo implements SocketIo {
     const { faults } = this.world
     const bit = faults.pick('recv-bit-flip', length * BITS_IN_BYTE)
     const at = offset + Math.floor(bit / BITS_IN_BYTE)
-    into.bytes[at] = into.bytes[at]! ^ (1 << bit % BITS_IN_BYTE)
+    into.bytes[at] = into.bytes[at]! ^ (1 << (bit % BITS_IN_BYTE))
     this.world.harm(this.kernel.socketAt(fd), 'recv-bit-flip')
   }
 
@@ -223,8 +237,10 @@ export class FaultyIo implements SocketIo {
       this.world.harm(near, 'send-no-buffers')
       return -Errno.ENOBUFS
     }
-    return this.cutWhileSending(fd, 'send-broken-pipe', Errno.EPIPE) ||
+    return (
+      this.cutWhileSending(fd, 'send-broken-pipe', Errno.EPIPE) ||
       this.cutWhileSending(fd, 'send-reset', Errno.ECONNRESET)
+    )
   }
 
   private cutWhileSending(fd: number, name: FaultName, errno: number): number {

@@ -16,7 +16,7 @@ const NOTHING = Buffer.alloc(0)
 const TINY_MAX_BYTES = 200
 const CLOG_MAX_MS = 500
 const CUT_MAX_MS = 3000
-const BOMB_BYTES = 2 ** 22
+const BOMB = deflateRawSync(Buffer.alloc(2 ** 22))
 
 export class FaultyPeers implements PeerMischief {
   constructor(
@@ -100,7 +100,7 @@ export class FaultyPeers implements PeerMischief {
       const kind = this.world.faults.pick('reserved-bits', 4)
       peer.sendFrame(true, kind === 0 ? 3 : opcode, NOTHING, kind)
     } else if (breaks('deflate-bomb')) {
-      peer.sendFrame(true, 2, deflateRawSync(Buffer.alloc(BOMB_BYTES)), 4)
+      peer.sendFrame(true, 2, BOMB, 4)
     } else if (breaks('close-race')) {
       peer.close(1000)
       peer.sendFrame(true, 1, Buffer.from('after the end'))

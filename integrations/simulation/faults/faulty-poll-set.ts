@@ -74,7 +74,7 @@ export class FaultyPollSet implements PollSet {
     this.waitSet.timeout(timeoutMs, deadlineMs)
   }
 
-  /** The poller learns now what it should have learnt before. @returns whether there was anything */
+  /** The poller learns now what it should have learnt before. @returns whether it had to */
   catchUp(): boolean {
     if (this.late.length === 0) return false
     for (const apply of this.late.splice(0)) apply()

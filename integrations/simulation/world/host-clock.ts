@@ -9,6 +9,7 @@ import type { VirtualClock } from '../virtual-clock.js'
 export class HostClock {
   /** How far ahead of the world it is; after a jump, minutes. */
   private offsetMs = 0
+  private shownMs = -Infinity
   /** The step in which it ticks; 0: it does not. */
   private tickMs = 0
   /** It stands still, showing this, until then. */
@@ -22,7 +23,9 @@ export class HostClock {
       if (world.now < frozen.untilMs) return frozen.atMs
       this.frozen = undefined
     }
-    return this.ticked(world.now + this.offsetMs)
+    // A clock that ticks more coarsely from now on waits until it is as late as it showed.
+    this.shownMs = Math.max(this.shownMs, this.ticked(world.now + this.offsetMs))
+    return this.shownMs
   }
 
   get wall(): number {
@@ -38,6 +41,9 @@ export class HostClock {
   /** Forward, or back where negative, for good; never to before its first millisecond. */
   shift(ms: number): void {
     this.offsetMs = Math.max(this.offsetMs + ms, 1 - this.world.now)
+    this.shownMs = -Infinity
+    // Whoever set it has also set it going.
+    this.frozen = undefined
   }
 
   freeze(lengthMs: number): void {

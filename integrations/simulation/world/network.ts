@@ -83,7 +83,7 @@ export class Network {
     this.request(peer)
   }
 
-  /** Everybody at rest; forgets who is gone. @returns the first who waits for something, and what */
+  /** Forgets who is gone. @returns the first who waits for something, and what */
   firstWaiting(): { readonly peer: RawPeer; readonly waitsFor: string } | undefined {
     for (const peer of this.peers) {
       const { waitsFor } = peer

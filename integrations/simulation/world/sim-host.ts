@@ -164,6 +164,11 @@ export class SimHost {
     return ctx
   }
 
+  private restart(): void {
+    // Two callbacks of one call may have destroyed the same context.
+    if (isDestroyed(this.ctx)) this.ctx = this.createContext()
+  }
+
   private serveBatch(batch: readonly Pollfd[]): void {
     for (let at = 0; at < batch.length; at += 1) {
       const pollfd = batch[at]!
@@ -207,7 +212,10 @@ export class SimHost {
       const range = CLOCK_JUMP_MAX_MS - CLOCK_JUMP_MIN_MS
       this.clock.shift(CLOCK_JUMP_MIN_MS + faults.pick('clock-jump', range))
     }
-    if (faults.fires('clock-backwards')) this.clock.shift(-1 - faults.pick('clock-backwards', 1000))
+    if (faults.fires('clock-backwards')) {
+      this.world.harm(undefined, 'clock-backwards')
+      this.clock.shift(-1 - faults.pick('clock-backwards', 1000))
+    }
     if (faults.fires('clock-frozen')) this.clock.freeze(1 + faults.pick('clock-frozen', 500))
     if (faults.fires('clock-coarse')) {
       this.clock.coarsen(10)
@@ -257,7 +265,7 @@ export class SimHost {
     return {
       endpointOf: (fd: number) => this.kernel.socketAt(fd),
       closeByPeer: (endpoint: Endpoint | undefined) => this.keeper.closeByPeer(endpoint),
-      destroyed: () => undoLater(this.world, RESTART_MS, () => (this.ctx = this.createContext())),
+      destroyed: () => undoLater(this.world, RESTART_MS, () => this.restart()),
       fail: (sentence: string) => this.keeper.failed(new Error(sentence)),
     }
   }
@@ -275,5 +283,6 @@ export class SimHost {
       bytes[i] = state >>> 16
     }
     this.lastEntropy = bytes.slice()
+    this.world.fold(state)
   }
 }

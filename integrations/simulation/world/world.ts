@@ -217,7 +217,9 @@ export class World implements PeerKeeper, HostKeeper {
       return
     }
     const peer = this.network.peerAt(endpoint)
-    if (peer !== undefined) peer.harmedBy ??= fault
+    if (peer === undefined) return
+    peer.harmedBy ??= fault
+    if (fault === 'recv-bit-flip') peer.isGarbled = true
   }
 
   dialSilently(hostName: string): void {
@@ -281,7 +283,8 @@ export class World implements PeerKeeper, HostKeeper {
     }
     if (due !== undefined) nextMs = this.misjudge(nextMs)
     if (nextMs === Infinity || nextMs >= endMs) return false
-    this.clock.advanceTo(nextMs)
+    // Due, and yet not done: that host's clock is a rounding error behind.
+    this.clock.advanceTo(nextMs > this.clock.now ? nextMs : this.clock.now + 1)
     this.fold(nextMs * 1000)
     return true
   }

@@ -1,0 +1,244 @@
+/**
+ * What the scenarios play: each an application, and peers that show whether it does what it should.
+ *
+ * A play holds whatever faults there are: what it asks of a connection that a fault may have ended
+ * is a beginning of what it asks of one that survived.
+ */
+import {
+  broadcast,
+  defineProtocol,
+  getProtocol,
+  isBinary,
+  BINARY,
+  rxFlowControl,
+  TEXT,
+  write,
+} from '../../../src/index.js'
+import type { AnyProtocolDefinition, Handlers } from '../../../src/index.js'
+import type { SimPeer } from '../world/sim-peer.js'
+import type { World } from '../world/world.js'
+import { Workload } from './workload.js'
+
+export interface Play {
+  readonly protocol: AnyProtocolDefinition
+  readonly act: (world: World) => void
+}
+
+export type PlayName = keyof typeof plays
+
+const PEERS = 4
+const SILENCE_MS = 200_000
+const PAUSE_MS = 7
+
+export const plays = {
+  workload(): Play {
+    const workload = new Workload()
+    return { protocol: workload.protocol, act: (world: World) => workload.play(world) }
+  },
+
+  /** The application pauses on every message, and goes on later. */
+  pauses(): Play {
+    let later: (act: () => void) => void = () => undefined
+    let paused = 0
+    const protocol = protocolOf({
+      RECEIVE(wsi, data) {
+        write(wsi, data, TEXT)
+        rxFlowControl(wsi, 0)
+        paused += 1
+        later(() => {
+          paused -= 1
+          rxFlowControl(wsi, 1)
+        })
+      },
+    })
+    return {
+      protocol,
+      act(world) {
+        later = (act) => world.after(PAUSE_MS, act)
+        const sent = Array.from({ length: 8 }, (_, index) => `message ${index}`)
+        const peers = connectAll(world, sent)
+        while (paused > 0 || peers.some((peer) => mayGetMore(peer, sent))) world.runFor(PAUSE_MS)
+        finish(world, peers, sent)
+      },
+    }
+  },
+
+  /** Much at once: more than a call may read, handle or write. */
+  bursts(): Play {
+    return {
+      protocol: echoProtocol(),
+      act(world) {
+        const sent = Array.from({ length: 30 }, (_, index) => `${index} `.repeat(1 + index * 9))
+        finish(world, connectAll(world, sent), sent)
+      },
+    }
+  },
+
+  /** Pings in between, each of which must be answered with its own payload. */
+  pings(): Play {
+    return {
+      protocol: echoProtocol(),
+      act(world) {
+        const sent = ['a', 'b', 'c']
+        const peers = connectAll(world, sent)
+        const payloads = Array.from({ length: 20 }, (_, index) => `ping ${index}`)
+        for (const peer of peers) for (const payload of payloads) peer.ping(payload)
+        finish(world, peers, sent)
+        for (const peer of peers) {
+          if (peer.harmedBy !== undefined) continue
+          const pongs = peer.pongs.map(String).filter((pong) => payloads.includes(pong))
+          expect(pongs.join() === payloads.join(), `${peer.name} got pongs ${pongs.join()}`)
+        }
+      },
+    }
+  },
+
+  /** Minutes without a word of the application: pings, timeouts, and nothing else. */
+  silence(): Play {
+    let pings = 0
+    return {
+      protocol: echoProtocol(),
+      act(world) {
+        const peers = connectAll(world, ['one word'])
+        world.run()
+        const began = peers.filter(isWell)
+        world.runFor(SILENCE_MS)
+        for (const peer of began) if (isWell(peer)) pings += peer.pings
+        expect(
+          !began.some(isWell) || pings >= 2,
+          'silent connections were not asked whether they live',
+        )
+        finish(world, peers, ['one word'])
+      },
+    }
+  },
+
+  /** Peers that end right behind their last message: it is heard, and so is the end. */
+  lastWords(): Play {
+    const heard: string[] = []
+    let open = 0
+    const protocol = protocolOf({
+      ESTABLISHED: () => void (open += 1),
+      RECEIVE: (_wsi, data) => void heard.push(data.toString()),
+      CLOSED: () => void (open -= 1),
+    })
+    return {
+      protocol,
+      act(world) {
+        const peers = Array.from({ length: PEERS }, () => world.connect('play'))
+        world.run()
+        const well = peers.filter(isWell)
+        for (const [index, peer] of peers.entries()) {
+          peer.send(`last words of ${index}`)
+          if (index % 2 === 0) peer.end()
+          else peer.reset()
+        }
+        world.run()
+        world.faults.stop()
+        world.run()
+        for (const peer of well) {
+          const words = `last words of ${peers.indexOf(peer)}`
+          const wasHeard = heard.includes(words) || peer.harmedBy !== undefined
+          expect(wasHeard || hasWay(peer), `${peer.name}: '${words}' was not heard`)
+        }
+        expect(open === 0, `${open} ends were not told`)
+      },
+    }
+  },
+
+  /** Frames in the same bytes as the handshake, from clients that do not wait for its answer. */
+  glued(): Play {
+    const heard: string[] = []
+    return {
+      protocol: protocolOf({ RECEIVE: (_wsi, data) => void heard.push(data.toString()) }),
+      act(world) {
+        const head =
+          'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
+        const peer = world.dial()
+        const frame = Buffer.from('8183000000006f6e65', 'hex')
+        peer.send(Buffer.concat([Buffer.from(head, 'latin1'), frame, frame]))
+        world.run()
+        world.faults.stop()
+        world.run()
+        const isWhole = heard.join() === 'one,one' || peer.harmedBy !== undefined
+        expect(isWhole, `heard ${heard.join()}`)
+        peer.reset()
+      },
+    }
+  },
+
+  /** Everybody is told everything, in order, each message by itself. */
+  broadcasts(): Play {
+    const protocol = protocolOf({
+      RECEIVE: (wsi, data) => void broadcast(getProtocol(wsi)!, data),
+      BROADCAST: (wsi, data) => void write(wsi, data, TEXT),
+    })
+    return {
+      protocol,
+      act(world) {
+        const peers = Array.from({ length: PEERS }, () => world.connect('play'))
+        world.run()
+        const [speaker] = peers
+        const sent = Array.from({ length: 20 }, (_, index) => `${index}`.repeat(index * 10))
+        for (const text of sent) speaker!.send(text)
+        finish(world, peers, sent)
+      },
+    }
+  },
+} satisfies Record<string, () => Play>
+
+function protocolOf(handlers: Handlers<undefined>): AnyProtocolDefinition {
+  return defineProtocol({ name: 'play', payload: 'view', handlers })
+}
+
+function echoProtocol(): AnyProtocolDefinition {
+  return protocolOf({
+    RECEIVE: (wsi, data) => void write(wsi, data, isBinary(wsi) ? BINARY : TEXT),
+  })
+}
+
+function connectAll(world: World, sent: readonly string[]): SimPeer[] {
+  return Array.from({ length: PEERS }, () => {
+    const peer = world.connect('play')
+    for (const text of sent) peer.send(text)
+    return peer
+  })
+}
+
+function isWell(peer: SimPeer): boolean {
+  return peer.state === 'open' && peer.harmedBy === undefined
+}
+
+function mayGetMore(peer: SimPeer, sent: readonly string[]): boolean {
+  return peer.state !== 'ended' && peer.harmedBy === undefined && peer.received.length < sent.length
+}
+
+/** A reset overtakes what is on its way: only what was there before is sure to be heard. */
+function hasWay(peer: SimPeer): boolean {
+  return peer.far.pipe !== null
+}
+
+/** Everybody who survived has got everything, then closes, and is closed. */
+function finish(world: World, peers: readonly SimPeer[], sent: readonly string[]): void {
+  world.run()
+  world.faults.stop()
+  world.run()
+  for (const peer of peers) {
+    const got = peer.received.map(String)
+    const isPart = got.every((text, index) => text === sent[index])
+    expect(isPart, `${peer.name} got something else than was sent`)
+    const isWhole = got.length === sent.length || peer.harmedBy !== undefined
+    expect(isWhole, `${peer.name} got ${got.length} messages of ${sent.length}`)
+    peer.close()
+  }
+  world.run()
+  for (const { name, closed, harmedBy } of peers) {
+    const isClean = closed?.code === 1000 && closed.clean
+    expect(isClean || harmedBy !== undefined, `${name} ended with ${String(closed?.code)}`)
+  }
+}
+
+function expect(holds: boolean, sentence: string): void {
+  if (!holds) throw new Error(sentence)
+}

@@ -1,0 +1,30 @@
+/** What a campaign runs: a name, and a world and a play made anew for each seed. */
+import type { FaultSelection } from '../faults/faults.js'
+import type { SimulateOptions } from '../world/simulate.js'
+import type { World } from '../world/world.js'
+import { Workload } from './workload.js'
+
+export interface Scenario {
+  readonly name: string
+  /** One line: what it shows. */
+  readonly about: string
+  /** The faults it is about. Default 'swarm'. */
+  readonly faults?: FaultSelection
+  make(): {
+    readonly options: Omit<SimulateOptions, 'seed' | 'faults'>
+    readonly play: (world: World) => void
+  }
+}
+
+/** The built-in workload, with the limits of each seed's own choosing. */
+export const workloadScenario: Scenario = {
+  name: 'workload',
+  about: 'some clients, some messages each, answered in every way the library has',
+  make() {
+    const workload = new Workload()
+    return {
+      options: { protocols: [workload.protocol] },
+      play: (world) => workload.play(world),
+    }
+  },
+}
