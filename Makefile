@@ -43,11 +43,12 @@ TESTS ?= 'test/*.test.ts'
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
-.PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy format demo shots bench sim sim-nightly \
-	clean check-node
+.PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy \
+	format demo shots bench sim sim-nightly clean check-node
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
 check-node:
 	@command -v $(NODE) >/dev/null || { echo 'extpoll needs Node >= 20.19; there is no node here'; exit 1; }
 	@$(NODE) -e '$(REFUSE_OLD_NODE)'
