@@ -66,7 +66,7 @@ function watched(host: ReturnType<typeof epollHost>): Host {
       ...io,
       send: (fd, from, offset, length) => note(fd, length, io.send(fd, from, offset, length)),
       sendEach(from, list, count) {
-        io.sendEach(from, list, count)
+        io.sendEach!(from, list, count)
         const rows = new Int32Array(list.bytes.buffer, list.bytes.byteOffset, count * 4)
         for (let at = 0; at < rows.length; at += 4) note(rows[at]!, rows[at + 2]!, rows[at + 3]!)
       },
