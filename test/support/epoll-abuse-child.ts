@@ -47,6 +47,7 @@ function legalArguments(): Record<string, unknown[]> {
     recv: [client, bufferId, 0, 8],
     send: [client, bufferId, 0, 8],
     sendEach: [bufferId, bufferId, 1],
+    recvEach: [bufferId, bufferId, 1],
     sendv: [client, [new Uint8Array(1)]],
     accept: [client],
     shutdown: [client],
