@@ -21,8 +21,8 @@ interface Child {
   readonly url: string
 }
 
-async function start(mode: string, maxFds?: number): Promise<Child> {
-  const args = [...tsx, script, mode]
+async function start(mode: string, maxFds?: number, limits = '{}'): Promise<Child> {
+  const args = [...tsx, script, mode, limits]
   const limited = ['-c', `ulimit -n ${maxFds ?? ''}; exec "$@"`, 'sh', process.execPath, ...args]
   const program =
     maxFds === undefined ? new Program(process.execPath, args) : new Program('sh', limited)
@@ -201,14 +201,28 @@ describe("64 under Node's loop: workers", function () {
 
 describe("64 under Node's loop: one at full speed beside 100 quiet ones", function () {
   needsAddon()
-  this.timeout(20_000)
-  this.retries(1)
+  this.timeout(30_000)
+
+  interface Measured {
+    /**
+     * The 99th percentile of the quiet ones' waits: of the best of several windows, because what
+     * else the machine does only adds to it.
+     */
+    readonly aloneMs: number
+    readonly floodedMs: number
+    /** How late the interval was, and how late by the doing of the server itself. */
+    readonly latest: { readonly allMs: number; readonly ownMs: number }
+    readonly messagesPerSecond: number
+  }
+
+  const WINDOWS = 4
+  const WINDOW_MS = 300
 
   /** Ten of a hundred say something every 10 ms. @returns the 99th percentile of their waits */
-  async function p99(peers: readonly Client[], durationMs: number): Promise<number> {
+  async function p99(peers: readonly Client[]): Promise<number> {
     const waits: number[] = []
     const asked: Promise<void>[] = []
-    const endMs = performance.now() + durationMs
+    const endMs = performance.now() + WINDOW_MS
     for (let turn = 0; performance.now() < endMs; turn++) {
       for (const peer of peers.filter((_peer, index) => index % 10 === turn % 10)) {
         const startMs = performance.now()
@@ -221,30 +235,60 @@ describe("64 under Node's loop: one at full speed beside 100 quiet ones", functi
     return waits.toSorted((a, b) => a - b)[Math.floor(waits.length * 0.99)]!
   }
 
-  it('the quiet wait 3 times as long at most, a 10 ms interval is never 50 ms late', async () => {
-    const { port, url } = await start('late')
+  async function takeLatest(peer: Client): Promise<Measured['latest']> {
+    peer.socket.send('late')
+    return JSON.parse((await peer.next()).data.toString()) as Measured['latest']
+  }
+
+  /** Windows without the flood and with it in turn, so that what else the machine does is in both. */
+  async function measure(limits: object): Promise<Measured> {
+    const { program, port, url } = await start('late', undefined, JSON.stringify(limits))
     const peers = await Promise.all(Array.from({ length: 100 }, () => Client.open(url)))
-    await p99(peers, 300)
-    const aloneMs = await p99(peers, 1000)
-    const flooder = new Program(process.execPath, [
-      ...tsx,
-      join(projectRoot, 'test/support/flooder.ts'),
-      String(port),
-    ])
+    const flood = join(projectRoot, 'test/support/flooder.ts')
+    const flooder = new Program(process.execPath, [...tsx, flood, String(port)])
     await flooder.firstLine()
-    const late = async (): Promise<number> => {
-      peers[0]!.socket.send('late')
-      return Number((await peers[0]!.next()).data.toString())
+    const [alone, flooded]: [number[], number[]] = [[], []]
+    let latest = { allMs: 0, ownMs: 0 }
+    let floodMs = 0
+    let sinceMs = performance.now()
+    await p99(peers)
+    for (let window = 0; window < WINDOWS; window++) {
+      flooder.process.kill('SIGSTOP')
+      floodMs += performance.now() - sinceMs
+      await sleep(30)
+      alone.push(await p99(peers))
+      await takeLatest(peers[0]!)
+      flooder.process.kill('SIGCONT')
+      sinceMs = performance.now()
+      await sleep(30)
+      flooded.push(await p99(peers))
+      const { allMs, ownMs } = await takeLatest(peers[0]!)
+      latest = { allMs: Math.max(latest.allMs, allMs), ownMs: Math.max(latest.ownMs, ownMs) }
     }
-    await late()
-    const floodedMs = await p99(peers, 1500)
-    const latestMs = await late()
+    floodMs += performance.now() - sinceMs
     await flooder.signal('SIGTERM')
-    const [, speed = ''] = flooder.stdout.trim().split('\n')
-    const shown = [aloneMs, floodedMs, latestMs].map((ms) => ms.toFixed(1))
-    const flooded = `beside a flood ${shown[1]} ms, interval late ${shown[2]} ms; ${speed}`
-    console.log(`      p99 ${shown[0]} ms, ${flooded}`)
-    assert.ok(latestMs < 50, `the interval was ${latestMs} ms late`)
-    assert.ok(floodedMs <= 3 * aloneMs, `${floodedMs} ms beside a flood, ${aloneMs} ms without`)
+    await program.signal('SIGTERM')
+    const messages = Number(flooder.stdout.trim().split('\n')[1])
+    const messagesPerSecond = Math.round((messages / floodMs) * 1000)
+    return {
+      aloneMs: Math.min(...alone),
+      floodedMs: Math.min(...flooded),
+      latest,
+      messagesPerSecond,
+    }
+  }
+
+  it('the quiet wait 3 times as long at most, a 10 ms interval is never 50 ms late', async () => {
+    const { aloneMs, floodedMs, latest, messagesPerSecond } = await measure({})
+    const [alone, flooded, all, own] = [aloneMs, floodedMs, latest.allMs, latest.ownMs].map((ms) =>
+      ms.toFixed(1),
+    )
+    console.log(
+      `      p99 ${alone} ms, beside a flood ${flooded} ms; interval late ${all} ms, ${own} by itself; ` +
+        `${messagesPerSecond} messages a second`,
+    )
+    assert.ok(messagesPerSecond > 20_000, 'that was no flood')
+    assert.ok(latest.ownMs < 50, `the interval was ${own} ms late`)
+    assert.ok(floodedMs <= 3 * aloneMs, `${flooded} ms beside a flood, ${alone} ms without`)
   })
 })

@@ -263,16 +263,16 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   },
 
   'pause with a reset peer: heard once, no spin, and it ends (C4)': {
-    plan: { limits: { pausedErrorTimeoutMs: 250 } },
+    plan: { limits: { pausedErrorTimeoutMs: 150 } },
     async play(stage, control) {
       const [reset, ended] = [await stage.open('reset'), await stage.open('ended')]
       for (const name of ['reset', 'ended']) control.order(`pause ${name}`)
       await stage.echo(control, 'paused')
       reset.transport.reset()
       ended.transport.end()
-      await stage.pass(150)
+      await stage.pass(80)
       await stage.echo(control, 'while they are paused')
-      await stage.pass(200)
+      await stage.pass(120)
       control.order('resume ended')
       await stage.untilOver(ended)
     },

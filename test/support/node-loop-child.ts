@@ -1,7 +1,7 @@
 /**
  * A server under Node's own loop, for tests of how its process or thread ends and how it is loaded.
  *
- * The first argument is the mode. Tells its port in its first line, or as a message where it is a
+ * The first argument is the mode, the second limits as JSON. Tells its port in its first line, or as a message where it is a
  * worker. Echoes; what the text of a message asks for beside that is in the table of orders.
  */
 import assert from 'node:assert/strict'
@@ -11,22 +11,32 @@ import { parentPort } from 'node:worker_threads'
 import { epollHost } from '../../integrations/epoll.js'
 import { BINARY, contextDestroy, createContext, defineProtocol } from '../../src/index.js'
 import { getListenAddress, isBinary, TEXT, write } from '../../src/index.js'
-import type { Wsi } from '../../src/index.js'
+import type { LimitName, Wsi } from '../../src/index.js'
 
-const mode = process.argv[2]
+const [, , mode, limitsText = '{}'] = process.argv
+const limits = JSON.parse(limitsText) as Partial<Record<LimitName, number>>
 const say = (line: string | number): void => {
   if (parentPort === null) console.log(line)
   else parentPort.postMessage(line)
 }
 
-/** How late a 10 ms interval of the application was at most, since it was last asked for. */
-let latestMs = 0
+/**
+ * How late a 10 ms interval of the application was at most, since it was last asked for; and how
+ * late while this process was at work: what the machine gave to others is no fault of the loop's.
+ */
+let latest = { allMs: 0, ownMs: 0 }
 function watchLateness(): void {
-  let lastMs = performance.now()
+  const cpuMs = (): number => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  }
+  let [lastMs, lastCpuMs] = [performance.now(), cpuMs()]
   setInterval(() => {
-    const nowMs = performance.now()
-    latestMs = Math.max(latestMs, nowMs - lastMs - 10)
-    lastMs = nowMs
+    const [nowMs, nowCpuMs] = [performance.now(), cpuMs()]
+    const lateMs = nowMs - lastMs - 10
+    const ownMs = Math.min(lateMs, nowCpuMs - lastCpuMs)
+    latest = { allMs: Math.max(latest.allMs, lateMs), ownMs: Math.max(latest.ownMs, ownMs) }
+    ;[lastMs, lastCpuMs] = [nowMs, nowCpuMs]
   }, 10).unref()
 }
 
@@ -39,8 +49,8 @@ const orders: Readonly<Record<string, (wsi: Wsi) => void>> = {
   ref: () => host.ref(),
   exit: () => process.exit(7),
   late(wsi) {
-    write(wsi, String(latestMs), TEXT)
-    latestMs = 0
+    write(wsi, JSON.stringify(latest), TEXT)
+    latest = { allMs: 0, ownMs: 0 }
   },
 }
 
@@ -60,7 +70,7 @@ if (mode === 'late') watchLateness()
 if (mode === 'forgets') await forget()
 const host = epollHost({ loop: 'node' })
 if (mode === 'collects') await collect()
-const ctx = createContext({ host, port: 0, protocols: [echo] })
+const ctx = createContext({ ...limits, host, port: 0, protocols: [echo] })
 say(getListenAddress(ctx)!.port)
 if (mode === 'unref') host.unref()
 if (mode === 'unref-ref') {

@@ -72,7 +72,8 @@ export class Client {
   readonly socket: WebSocket
   readonly closed: Promise<{ code: number; reason: string }>
   readonly #messages: { data: Buffer; binary: boolean }[] = []
-  #arrived = () => {}
+  /** Who waits for a message, one for each `next` in hand. */
+  readonly #waiting: (() => void)[] = []
 
   /** @param protocols subprotocols to offer */
   constructor(url: string, protocols: readonly string[] = [], options: ClientOptions = {}) {
@@ -100,13 +101,17 @@ export class Client {
     return client
   }
 
+  #arrived(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+
   /** The next message. @throws Error where the connection closed instead */
   async next(): Promise<{ data: Buffer; binary: boolean }> {
     for (;;) {
       const message = this.#messages.shift()
       if (message !== undefined) return message
       if (this.socket.readyState === WebSocket.CLOSED) throw new Error('closed: no message came')
-      await new Promise<void>((resolve) => (this.#arrived = resolve))
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }
 
