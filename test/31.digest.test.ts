@@ -27,6 +27,7 @@ import {
   write,
 } from '../src/index.js'
 import type { ContextOptions, Wsi } from '../src/index.js'
+import { ValueHash } from '../src/digest/value-hash.js'
 import { type Harness, harness, type HarnessOptions } from './support/harness.js'
 import { digestsOfScene } from './support/digest-scene.js'
 import { projectRoot } from './support/programs.js'
@@ -90,6 +91,23 @@ describe('31 digest (C25)', () => {
     const args = ['--import', 'tsx', join(projectRoot, 'test/support/digest-scene.ts'), 'print']
     const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     assert.equal(stdout, digestsOfScene(), stderr)
+  })
+
+  it('is over values what it was when this was written: on every machine and Node', () => {
+    const hash = new ValueHash(16)
+    const values = [
+      1,
+      -0.5,
+      'žluť',
+      Buffer.from('ab'),
+      null,
+      undefined,
+      true,
+      [1],
+      { a: new Map() },
+    ]
+    for (const value of values) hash.value(value)
+    assert.equal(hash.digest(), '6e2d5f410bc3bc101cd6d0e2329026a3')
   })
 
   const differing: Readonly<Record<string, () => Digests>> = {
@@ -160,6 +178,30 @@ describe('31 digest (C25)', () => {
       contextDestroy(ctx)
       return digest(ctx)
     }
+    assert.equal(run(true), run(false))
+  })
+
+  it('is the same whether the host sends for many at once or one by one', () => {
+    const run = (atOnce: boolean): string => {
+      const poller = fakePoller()
+      const { io } = poller.host
+      const single = new Proxy(io, {
+        get(_io, name) {
+          const own = (io as unknown as Record<PropertyKey, unknown>)[name]
+          if (name === 'sendEach' || name === 'recvEach') return undefined
+          return typeof own === 'function' ? (own.bind(io) as unknown) : own
+        },
+      })
+      const all = defineProtocol({ handlers: { BROADCAST: (wsi, d) => void write(wsi, d, TEXT) } })
+      const host = atOnce ? poller.host : { ...poller.host, io: single }
+      const ctx = createContext({ host, protocols: [all], port: 0, digest: true })
+      const peers = [1, 2, 3].map(() => poller.connectTo(ctx).upgrade())
+      poller.run(ctx)
+      broadcast(ctx.protocols[0]!, 'all')
+      assert.deepEqual(peers[2]!.messages(), ['all'])
+      return digest(ctx)
+    }
+    assert.equal(typeof fakePoller().host.io.sendEach, 'function')
     assert.equal(run(true), run(false))
   })
 

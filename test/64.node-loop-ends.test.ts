@@ -240,7 +240,7 @@ describe("64 under Node's loop: one at full speed beside 100 quiet ones", functi
     return JSON.parse((await peer.next()).data.toString()) as Measured['latest']
   }
 
-  /** Windows without the flood and with it in turn, so that what else the machine does is in both. */
+  /** Windows without the flood and with it in turn: what else the machine does is in both. */
   async function measure(limits: object): Promise<Measured> {
     const { program, port, url } = await start('late', undefined, JSON.stringify(limits))
     const peers = await Promise.all(Array.from({ length: 100 }, () => Client.open(url)))
@@ -284,8 +284,8 @@ describe("64 under Node's loop: one at full speed beside 100 quiet ones", functi
       ms.toFixed(1),
     )
     console.log(
-      `      p99 ${alone} ms, beside a flood ${flooded} ms; interval late ${all} ms, ${own} by itself; ` +
-        `${messagesPerSecond} messages a second`,
+      `      p99 ${alone} ms, beside a flood ${flooded} ms; interval late ${all} ms, ` +
+        `${own} by itself; ${messagesPerSecond} messages a second`,
     )
     assert.ok(messagesPerSecond > 20_000, 'that was no flood')
     assert.ok(latest.ownMs < 50, `the interval was ${own} ms late`)

@@ -41,6 +41,9 @@ interface Announcements {
   on<Name extends keyof ContextEvents>(event: Name, listener: ContextEvents[Name]): void
 }
 
+/** What a seam may do for many at once: left out, so that each is heard, and hosts compare. */
+const FOR_MANY = ['sendEach', 'recvEach'] as const satisfies (keyof SocketIo)[]
+
 type AnyFunction = (...args: unknown[]) => unknown
 
 export class RunDigest {
@@ -142,7 +145,7 @@ export class RunDigest {
 
   /** Whatever functions it has, the optional ones among them. */
   #heardIo(io: SocketIo): SocketIo {
-    const heard: Record<string, AnyFunction> = {}
+    const heard: Record<string, AnyFunction | undefined> = {}
     for (const name of functionNames(io)) {
       if (UNSEEN_IO.has(name)) continue
       const own = (io as unknown as Record<string, AnyFunction>)[name]!
@@ -152,6 +155,7 @@ export class RunDigest {
         return result
       }
     }
+    for (const name of FOR_MANY) heard[name] = undefined
     return replaced(io, heard as Partial<SocketIo>)
   }
 

@@ -1,8 +1,9 @@
 /**
  * A server under Node's own loop, for tests of how its process or thread ends and how it is loaded.
  *
- * The first argument is the mode, the second limits as JSON. Tells its port in its first line, or as a message where it is a
- * worker. Echoes; what the text of a message asks for beside that is in the table of orders.
+ * The first argument is the mode, the second limits as JSON. Tells its port in its first line, or
+ * as a message where it is a worker. Echoes; what the text of a message asks for beside that is in
+ * the table of orders.
  */
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
