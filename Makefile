@@ -37,8 +37,12 @@ ADDON_LACKS = if [ "$$(uname -s)" != Linux ]; then echo 'Linux'; \
 	elif [ -z "$$($(NODE) -e '$(FIND_HEADERS)')" ]; then echo 'the headers of this node'; fi
 WITHOUT_ADDON := the epoll integration is left out; everything else works
 
-# One file alone: make test TESTS=test/10.pollfd.test.ts, or node_modules/.bin/mocha and its name.
-TESTS ?= 'test/*.test.ts'
+# One file alone: make test TESTS=test/20.handshake.test.ts, or node_modules/.bin/mocha and its name.
+TESTS ?=
+
+# Those that measure time or take the whole machine run by themselves, after the others.
+ALONE := $(wildcard test/4[01].*.test.ts test/6[1-4].*.test.ts)
+TOGETHER := $(filter-out $(ALONE),$(wildcard test/*.test.ts))
 
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
@@ -81,7 +85,9 @@ $(ADDON): $(ADDON_SOURCES)
 	@CXX='$(CXX)' CXXFLAGS='$(CXXFLAGS)' $(NODE) $(ADDON_FOLDER)/build.mjs
 
 test: build addon-if-possible ## run every test (no root; says what it leaves out)
-	$(BIN)/mocha $(MOCHA_FLAGS) $(TESTS)
+	@if [ -n "$(TESTS)" ]; then exec $(BIN)/mocha $(MOCHA_FLAGS) $(TESTS); fi; \
+	$(BIN)/mocha $(MOCHA_FLAGS) --parallel --jobs 2 $(TOGETHER); status=$$?; \
+	$(BIN)/mocha $(MOCHA_FLAGS) $(ALONE) && exit $$status
 
 test-matrix: build addon ## run what depends on the node on 22, 24 and 26 as well (fetched by npm)
 	$(NODE) test/matrix.mjs

@@ -143,7 +143,7 @@ describe('70 README: its servers', function () {
   })
 
   it('loop.ts ends when its game does', async () => {
-    const server = await start('loop.ts', '60_000', '2_000')
+    const server = await start('loop.ts', '60_000', '3_000')
     const client = await connected(server)
     assert.equal((await client.closed).code, 1001)
     assert.equal((await server.program.ended).status, 0, server.program.stderr)

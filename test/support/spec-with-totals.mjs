@@ -6,7 +6,8 @@ import { appendFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import Mocha from 'mocha'
 
-const { EVENT_RUN_END, EVENT_TEST_END, EVENT_TEST_PENDING } = Mocha.Runner.constants
+const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_END, EVENT_TEST_PENDING, EVENT_TEST_RETRY } =
+  Mocha.Runner.constants
 
 /** Which file a test is in, as seen from here. */
 function fileOf(test) {
@@ -21,18 +22,16 @@ export default class SpecWithTotals extends Mocha.reporters.Spec {
     super(runner, options)
     const skipped = new Map()
     const milliseconds = {}
-    let last = Date.now()
     runner.on(EVENT_TEST_PENDING, (test) => {
       const file = fileOf(test)
       skipped.set(file, (skipped.get(file) ?? 0) + 1)
     })
-    // From the end of one test to the end of the next, so that hooks are counted too.
-    runner.on(EVENT_TEST_END, (test) => {
-      const file = fileOf(test)
-      const now = Date.now()
-      milliseconds[file] = (milliseconds[file] ?? 0) + now - last
-      last = now
-    })
+    // Their own durations: files that run side by side tell them all at once, each at its end.
+    for (const event of [EVENT_HOOK_END, EVENT_TEST_END, EVENT_TEST_RETRY])
+      runner.on(event, (runnable) => {
+        const file = fileOf(runnable)
+        milliseconds[file] = (milliseconds[file] ?? 0) + (runnable.duration ?? 0)
+      })
     runner.once(EVENT_RUN_END, () => {
       for (const [file, count] of skipped) console.log(`  skipped: ${count} in ${file}`)
       const path = process.env.EXTPOLL_TEST_TOTALS
