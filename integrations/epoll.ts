@@ -60,6 +60,18 @@ export interface EpollHost extends Host {
   /** Undoes `unref`. Where Node's loop does not serve the set, neither does anything. */
   ref(): void
   /**
+   * A second descriptor of a connected socket that others own, for `adoptSocket`: what `attach` of
+   * extpoll/node-streams takes sockets out of Node's hands by.
+   * @returns the new descriptor, close-on-exec, or -errno
+   */
+  duplicate(fd: number): number
+  /**
+   * Puts the set under Node's own loop, as `loop: 'node'` does from the start; where it is there
+   * already, nothing happens.
+   * @throws UsageError ERR_EXTPOLL_HOST_OPTION for a set on poll(2)
+   */
+  serveByNode(): void
+  /**
    * With `loop: 'node'` a context keeps the process alive, or the worker, until it is destroyed;
    * after this it does no longer.
    */
@@ -121,22 +133,29 @@ export function epollHost(options: EpollHostOptions = {}): EpollHost {
   const poller = options.poller ?? ownPoller(options)
   const loop = loopOf(poller)
   if (options.loop === 'node') driveByNode(poller)
-  const { driver } = loop
   return {
     ...rawHost(),
     now: () => loop.now(),
     poller,
     pollSet: pollSetOver(poller),
     nextGen: () => poller.nextGen(),
-    ref: () => driver?.ref(true),
-    unref: () => driver?.ref(false),
+    ref: () => loop.driver?.ref(true),
+    unref: () => loop.driver?.ref(false),
+    duplicate: (fd) => addon().duplicate(fd),
+    serveByNode() {
+      if (loop.driver !== undefined) return
+      if (poller.backend === 'poll') refuseOption("Node's loop needs epoll: make the host with it")
+      driveByNode(poller)
+    },
   }
 }
 
+function refuseOption(why: string): never {
+  throw new UsageError('ERR_EXTPOLL_HOST_OPTION', `epollHost(): ${why}`)
+}
+
 function checkHostOptions({ poller, backend, maxWaitMs, loop }: EpollHostOptions): void {
-  const refuse = (why: string): never => {
-    throw new UsageError('ERR_EXTPOLL_HOST_OPTION', `epollHost(): ${why}`)
-  }
+  const refuse: typeof refuseOption = refuseOption
   if (poller !== undefined && !(poller instanceof Poller)) refuse('poller must be a Poller')
   if (poller !== undefined && (backend !== undefined || maxWaitMs !== undefined))
     refuse('backend and maxWaitMs are those of the poller given; leave them out')
@@ -150,7 +169,7 @@ function checkHostOptions({ poller, backend, maxWaitMs, loop }: EpollHostOptions
 function driveByNode(poller: Poller): void {
   const loop = loopOf(poller)
   try {
-    loop.driver = new NodeLoop(poller, loop)
+    loop.driven(new NodeLoop(poller, loop))
   } catch (error) {
     poller.close()
     throw error
@@ -167,7 +186,7 @@ function ownPoller({ backend, maxWaitMs }: EpollHostOptions): Poller {
 /** The announcements, as changes of the poller; the owner of each fd is its context. */
 function pollSetOver(poller: Poller): PollSet {
   const loop = loopOf(poller)
-  const { driver } = loop
+  const driver = loop.driver
   return {
     ...(driver === undefined
       ? {}

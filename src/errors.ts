@@ -263,6 +263,11 @@ const table = {
     source: 'close()',
     sentence: 'The application closed the connection.',
   },
+  DETACHED: {
+    closeCode: 1006,
+    source: 'detachSocket()',
+    sentence: 'The application took the socket back.',
+  },
   HUNG_UP: { closeCode: 1006, source: 'hangup()', sentence: 'The application hung up.' },
   CONTEXT_DESTROYED: {
     closeCode: 1001,

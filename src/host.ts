@@ -27,8 +27,9 @@ export interface PollSet {
   /**
    * The earliest deadline came nearer, passed or vanished (C21). Optional: `nextTimeout` always
    * tells.
+   * @param context whose; its descriptors may all be in the poll arrays of other hosts
    */
-  timeout?(timeoutMs: number, deadlineMs: number | null): void
+  timeout?(timeoutMs: number, deadlineMs: number | null, context: object): void
 }
 
 export interface Host {

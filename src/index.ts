@@ -92,6 +92,12 @@ export {
   callbackOnWritableAllProtocol,
   rxFlowControl,
 } from './commands/flow.js'
+export {
+  type AdoptOptions,
+  adoptSocket,
+  type DetachedSocket,
+  detachSocket,
+} from './commands/adopt.js'
 export { close, closeAll, hangup, hangupOnClient, stopListening } from './commands/close.js'
 export { answerHandshake, httpRespond, type HttpAnswer } from './commands/http-respond.js'
 export {

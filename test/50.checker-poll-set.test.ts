@@ -108,7 +108,7 @@ const faults = [
   fault('C5', 'a stale pollfd that is serviced', (s) => s.service({ ...READABLE, gen: 1 })),
   fault('C5', "'stale' for a live one", (s) => s.service(READABLE, () => 'stale')),
   fault('C6', 'an announcement outside of any call', (s) => s.announce('CLEAR', 4, POLLIN)),
-  fault('C6', 'SET_TIMEOUT outside of any call', (s) => s.checker.pollSet?.timeout?.(1, 1001)),
+  fault('C6', 'SET_TIMEOUT outside of any call', (s) => s.checker.pollSet?.timeout?.(1, 1001, s)),
   fault(
     'C6',
     'a gap in seq',

@@ -193,7 +193,7 @@ const serviceFaults = [
 
 function timeout(s: StandIn, timeoutMs: number, deadlineMs: number): StandIn {
   s.deadlineMs = deadlineMs
-  s.checker.pollSet?.timeout?.(timeoutMs, deadlineMs)
+  s.checker.pollSet?.timeout?.(timeoutMs, deadlineMs, s)
   return s
 }
 

@@ -21,6 +21,7 @@ const page = readPage('README.md')
 /** Heading and place beneath it -> the name its program gets. Every program has a row. */
 const programs = [
   ['extpoll', 0, 'first.ts'],
+  ['Inside the server you have', 0, 'server.ts'],
   ['In a thread of its own', 0, 'thread.ts'],
   ['In a loop of your own', 0, 'echo.ts'],
   ['In a loop of your own', 1, 'loop.ts'],
@@ -131,6 +132,16 @@ describe('70 README: its servers', function () {
       await assertEchoes(second)
     })
   }
+
+  it('server.ts echoes at its path, and serves its page', async () => {
+    const server = await start('server.ts')
+    const inside = { ...server, url: `${server.url}/ws` }
+    await assertEchoes(await connected(inside, ['echo']))
+    const page = await fetch(server.url.replace('ws:', 'http:'))
+    assert.equal(await page.text(), 'WebSockets are at /ws\n')
+    const token = { headers: { 'x-token': 'wrong' } }
+    assert.equal((await refusalOf(inside.url, ['echo'], token)).status, 403)
+  })
 
   it('form-of-c.ts tells who came and how they left', async () => {
     const server = await start('form-of-c.ts')

@@ -63,6 +63,7 @@ describe('71 the reference', () => {
       ['defineProtocol', 'ProtocolOptions'],
       ['epollHost', 'EpollHostOptions'],
       ['Poller', 'PollerOptions'],
+      ['attach', 'AttachOptions'],
     ] as const) {
       it(title, () => {
         const documented = rows
@@ -135,7 +136,13 @@ describe('71 every fault', () => {
 describe('71 the other pages', () => {
   it('import only what the package exports', () => {
     const names = entryPoints().map(({ name }) => name)
-    for (const path of ['README.md', PAGE, 'integrations/README.md', 'src/README.md'])
+    for (const path of [
+      'README.md',
+      PAGE,
+      'integrations/README.md',
+      'src/README.md',
+      'integrations/streams/README.md',
+    ])
       for (const [, name] of readPage(path).text.matchAll(/from '(extpoll[\w/-]*)'/g))
         assert.ok(names.includes(name!), `${path}: ${name}`)
   })

@@ -252,7 +252,10 @@ describe('80 extpoll: what it refuses and explains', () => {
     [['echo', '--toString', '1'], /no option --toString/],
     [['echo', 'loud'], /no place for loud/],
     [['echo', '--', 'loud'], /no place for/],
-    [['echo', '--host', 'windows'], /--host must be epoll or epoll-uv, not windows/],
+    [
+      ['echo', '--host', 'windows'],
+      /--host must be epoll or epoll-uv or node-streams or handover, not windows/,
+    ],
     [['echo', '--port'], /--port must be a whole number from 0 to 65535/],
     [['echo', '--port', '65536'], /from 0 to 65535, not 65536/],
     [['echo', '--port', '-1'], /from 0 to 65535/],

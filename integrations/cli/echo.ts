@@ -75,8 +75,12 @@ export const echo: Command = {
     keepYoungGenerationSmall()
     const open = hosts[values.host.at(-1) ?? hostNames[0]!]()
     try {
-      const ctx = createContext({ host: open.host, ...contextOptions(values) })
-      printLine(`listening on ${urlOf(getListenAddress(ctx)!)}`)
+      const { port, ...context } = contextOptions(values)
+      const address = values.address.at(-1) ?? DEFAULT_ADDRESS
+      const listens = open.listen === undefined ? { address, port } : {}
+      const ctx = createContext({ host: open.host, ...context, ...listens })
+      const at = (await open.listen?.(ctx, address, port)) ?? getListenAddress(ctx)!
+      printLine(`listening on ${urlOf(at)}`)
       await open.serveUntilSignal(ctx)
     } finally {
       open.close()
@@ -85,13 +89,14 @@ export const echo: Command = {
   },
 }
 
-function contextOptions(values: OptionValues<typeof options>): Omit<ContextOptions, 'host'> {
+type EchoOptions = Omit<ContextOptions, 'host' | 'port'> & { readonly port: number }
+
+function contextOptions(values: OptionValues<typeof options>): EchoOptions {
   const maxMessageBytes = values['max-message'].at(-1) ?? limits.maxMessageBytes.default
   const names = [...new Set(values.protocol)]
   const payload = values.payload.at(-1) ?? 'view'
   const callback = echoAt(values.path.at(-1))
   return {
-    address: values.address.at(-1) ?? DEFAULT_ADDRESS,
     port: values.port.at(-1) ?? DEFAULT_PORT,
     protocols: (names.length === 0 ? [''] : names).map((name) => ({
       ...protocolOf(name, callback),

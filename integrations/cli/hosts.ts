@@ -4,14 +4,19 @@
  * Knows no subcommand: a command gives a context made on the host, and gets it served to its end.
  */
 import { EventEmitter, once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { closeAll, contextDestroy, pollFds, POLLIN } from '../../src/index.js'
-import type { Context, Host } from '../../src/index.js'
+import type { Context, Host, SocketAddress } from '../../src/index.js'
 import { epollHost, service, watchSignals } from '../epoll.js'
+import { attach, streamsHost } from '../node-streams.js'
 
 /** A host that is open. */
 export interface OpenHost {
   readonly host: Host
+  /** Listens in the context's place, where the host is inside a server. @returns where */
+  listen?(ctx: Context, address: string, port: number): Promise<SocketAddress>
   /**
    * Serves until SIGINT or SIGTERM: then every peer gets 1001 and `GRACE_MS` to answer it, and the
    * context is destroyed. A second signal does not wait for them.
@@ -56,9 +61,37 @@ function openEpoll(): OpenHost {
   }
 }
 
-/** Node's own loop waits, and its signal handlers run in it. */
 function openNodeLoop(): OpenHost {
   const host = epollHost({ loop: 'node' })
+  return onNodeLoop(host, () => host.poller.close())
+}
+
+function openNodeStreams(): OpenHost {
+  return onNodeLoop(streamsHost(), () => undefined)
+}
+
+/** An http server listens, and its upgrades are handed over to epoll. */
+function openHandOver(): OpenHost {
+  const native = epollHost({ loop: 'node' })
+  const server = createServer()
+  const open = onNodeLoop(streamsHost(), () => {
+    server.close()
+    native.poller.close()
+  })
+  return {
+    ...open,
+    async listen(ctx, address, port) {
+      attach(server, ctx, { native, closeWith: 'context' })
+      server.listen(port, address)
+      await once(server, 'listening')
+      const { family, ...at } = server.address() as AddressInfo
+      return { ...at, name: '', family: family === 'IPv6' ? 'IPv6' : 'IPv4' }
+    },
+  }
+}
+
+/** Node's own loop waits, and its signal handlers run in it. */
+function onNodeLoop(host: Host, closeHost: () => void): OpenHost {
   const signals = new EventEmitter()
   const hear = (): void => void signals.emit('signal')
   for (const signal of SIGNALS) process.on(signal, hear)
@@ -76,16 +109,18 @@ function openNodeLoop(): OpenHost {
     },
     close() {
       for (const signal of SIGNALS) process.off(signal, hear)
-      host.poller.close()
+      closeHost()
     },
   }
 }
 
 /** Name -> host; the first is the default. */
-export const hosts = { epoll: openEpoll, 'epoll-uv': openNodeLoop } satisfies Record<
-  string,
-  HostRow
->
+export const hosts = {
+  epoll: openEpoll,
+  'epoll-uv': openNodeLoop,
+  'node-streams': openNodeStreams,
+  handover: openHandOver,
+} satisfies Record<string, HostRow>
 
 export type HostName = keyof typeof hosts
 

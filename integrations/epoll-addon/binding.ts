@@ -32,6 +32,7 @@ export interface Addon {
   close(fd: number, abort: boolean): number
   socketError(fd: number): number
   adopt(fd: number): number
+  duplicate(fd: number): number
   release(fd: number): number
 
   listenTcp(address: string, port: number, backlog: number): number
@@ -85,6 +86,7 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   close: 2,
   socketError: 1,
   adopt: 1,
+  duplicate: 1,
   release: 1,
   listenTcp: 3,
   listenUnix: 2,

@@ -43,6 +43,12 @@ export class ServiceLoop {
     this.poller = poller
   }
 
+  /** From now on it is turned by this one, and tells it what there is already. */
+  driven(driver: LoopDriver): void {
+    this.driver = driver
+    if (this.#fds > 0) driver.fdsChanged(this.#fds)
+  }
+
   /** A descriptor of the context joined (1) or left (-1) the set; 0: the context alone. */
   count(context: Context, change: -1 | 0 | 1): void {
     let member = this.#members.find((one) => one.context === context)

@@ -5,12 +5,12 @@
  * Source: src/socket/socket-io.ts, which says what every function answers.
  */
 import { Buffer } from 'node:buffer'
-import { UsageError } from '../../src/index.js'
+import { Errno, UsageError } from '../../src/index.js'
 import type { IoBuffer, SocketAddress, SocketIo } from '../../src/index.js'
 import { addon } from '../epoll-addon/binding.js'
 
 /** The functions of SocketIo that this host has; it has no resolver. */
-export type EpollSocketIo = Required<Omit<SocketIo, 'resolve' | 'resolved'>>
+export type EpollSocketIo = Required<Omit<SocketIo, 'resolve' | 'resolved' | 'takesAnyBuffer'>>
 
 /**
  * Sockets of the kernel: TCP over IPv4 and IPv6, and Unix stream sockets.
@@ -39,6 +39,18 @@ export const socketIo: EpollSocketIo = {
   connect: ({ family, name, address, port }) =>
     family === 'Unix' ? addon().connectUnix(name) : addon().connectTcp(address, port),
 
+  adopt(socket) {
+    const fd = checkedSocket(socket)
+    // Made or adopted here before: a loop of one's own gives it to a context.
+    const ours = addon().socketError(fd) !== Errno.EBADF
+    if (!ours) adopt(fd)
+    return fd
+  },
+  release(fd) {
+    release(fd)
+    return fd
+  },
+
   recv: (fd, into, offset, length) => addon().recv(fd, into.id, offset, length),
   send: (fd, from, offset, length) => addon().send(fd, from.id, offset, length),
   sendEach: (from, list, count) => addon().sendEach(from.id, list.id, count),
@@ -59,6 +71,13 @@ export const socketIo: EpollSocketIo = {
   closeFile(fileFd) {
     addon().closeFile(fileFd)
   },
+}
+
+function checkedSocket(socket: number | object): number {
+  if (typeof socket === 'number') return socket
+  const message =
+    'this host adopts descriptors; for streams give streamsHost() of extpoll/node-streams as host'
+  throw new UsageError('ERR_EXTPOLL_FD', message)
 }
 
 /** The address to give to `socketIo.connect` for a Unix socket's path. */

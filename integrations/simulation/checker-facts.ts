@@ -3,6 +3,7 @@
  *
  * Plain data, written by checker.ts and checker-io.ts, read by the rules. Judges nothing.
  */
+import { FIRST_VIRTUAL_FD } from '../../src/index.js'
 import type { Pollfd } from '../../src/index.js'
 
 /** How far a descriptor has come. */
@@ -230,6 +231,7 @@ export class Scene {
   readonly owed = new Set<FdFacts>()
   /** Generations that the host's counter gave and no ADD used. */
   readonly issuedGens = new Set<number>()
+  /** By `genKey`. */
   readonly liveGens = new Set<number>()
 
   constructor(
@@ -305,4 +307,9 @@ export class Scene {
     facts.clearBits = 0
     context.touched.push(facts)
   }
+}
+
+/** Each poller counts its own generations; a guest's descriptors are virtual where ours are not. */
+export function genKey(fd: number, gen: number): number {
+  return fd >= FIRST_VIRTUAL_FD ? gen + 2 ** 32 : gen
 }

@@ -24,6 +24,9 @@ export class CheckedIo implements SocketIo {
   private readonly received = new Map<IoBuffer, number>()
 
   readonly remembersPeers?: boolean
+  readonly takesAnyBuffer?: boolean
+  readonly adopt?: NonNullable<SocketIo['adopt']>
+  readonly release?: NonNullable<SocketIo['release']>
   readonly shed?: NonNullable<SocketIo['shed']>
   readonly sendEach?: NonNullable<SocketIo['sendEach']>
   readonly mask?: NonNullable<SocketIo['mask']>
@@ -39,6 +42,17 @@ export class CheckedIo implements SocketIo {
     private readonly observer: Observer,
   ) {
     if (io.remembersPeers !== undefined) this.remembersPeers = io.remembersPeers
+    if (io.takesAnyBuffer !== undefined) this.takesAnyBuffer = io.takesAnyBuffer
+    const adopt = io.adopt?.bind(io)
+    if (adopt) {
+      this.adopt = (socket, begun) => {
+        const fd = adopt(socket, begun)
+        observer.opened('adopted', fd)
+        return fd
+      }
+    }
+    const release = io.release?.bind(io)
+    if (release) this.release = (fd) => this.releasing(fd, release)
     if (io.shed) this.shed = io.shed.bind(io)
     if (io.sendEach) this.sendEach = sendOneByOne.bind(undefined, this)
     if (io.mask) this.mask = io.mask.bind(io)
@@ -154,6 +168,16 @@ export class CheckedIo implements SocketIo {
   peerAddress(fd: number): SocketAddress {
     this.observer.beforeIo('peerAddress', fd)
     return this.io.peerAddress(fd)
+  }
+
+  /** For the library it is as a close is: the descriptor is nothing to it any more. */
+  private releasing(fd: number, release: NonNullable<SocketIo['release']>): number | object {
+    let socket: number | object = fd
+    this.seen('close', fd, 0, () => {
+      socket = release(fd)
+      return 0
+    })
+    return socket
   }
 
   private seen(op: IoOp, fd: number, wanted: number, act: () => number): number {

@@ -13,7 +13,7 @@ import {
   beginService,
   endService,
 } from './checker-calls.js'
-import { FdFacts, Status } from './checker-facts.js'
+import { FdFacts, genKey, Status } from './checker-facts.js'
 import type { ContextFacts, Scene } from './checker-facts.js'
 import { CallLog, NONE } from './checker-log.js'
 import { applyResult, noteBudget } from './checker-results.js'
@@ -293,7 +293,7 @@ export class Observer {
       facts.gen = change.gen
       facts.lastServiceNo = scene.serviceNo
       context.live.add(facts)
-      scene.liveGens.add(change.gen)
+      scene.liveGens.add(genKey(change.fd, change.gen))
       scene.issuedGens.delete(change.gen)
     } else if (change.op === 'DEL') {
       this.forget(facts)
@@ -320,7 +320,7 @@ export class Observer {
 
   private forget(facts: FdFacts): void {
     facts.context.live.delete(facts)
-    this.scene.liveGens.delete(facts.gen)
+    this.scene.liveGens.delete(genKey(facts.fd, facts.gen))
     this.scene.owed.delete(facts)
   }
 

@@ -3,7 +3,7 @@
  */
 import { POLLOUT, POLL_MASK, Reason, formatEvents } from '../../src/index.js'
 import type { PollChange } from '../../src/index.js'
-import { Status } from './checker-facts.js'
+import { genKey, Status } from './checker-facts.js'
 import type { FdFacts } from './checker-facts.js'
 import { quoted } from './checker-rule.js'
 import type { Broken, IoOp, Rule } from './checker-rule.js'
@@ -82,7 +82,7 @@ export const pollSetRules: readonly Rule[] = [
       if (op !== 'ADD') return undefined
       const at = `ADD of fd ${fd} with gen ${gen}`
       if (!Number.isInteger(gen) || gen < 1 || gen > 0xffff_ffff) return at
-      if (scene.liveGens.has(gen)) return `${at}, which is another's`
+      if (scene.liveGens.has(genKey(fd, gen))) return `${at}, which is another's`
       if (facts?.gen === gen) return `${at}, as in its life before`
       if (scene.hostCountsGens && !scene.issuedGens.has(gen)) return `${at}, not from host.nextGen`
       return undefined

@@ -70,6 +70,11 @@ export interface CheckedHost extends Host {
    * Tell what a wait gave, before its descriptors are served: H6 is judged by it, H3 and H8 sooner.
    */
   waited(batch: readonly Pollfd[]): void
+  /**
+   * A second host of the same contexts, watched by the same checker: what `adoptSocket` is given as
+   * `host`.
+   */
+  guest<G extends Host>(host: G): G
   /** Wraps the four handlers that keep the poll array, for a host without `pollSet`. */
   on(handlers: PollHandlers): PollHandlers
 }
@@ -150,8 +155,19 @@ function watch(host: Host, observer: Observer, poisons: boolean): CheckedHost {
       throw new Error(formatViolation(first) + more)
     },
     waited: (batch) => observer.waited(batch),
+    guest: (guest) => ({
+      ...guest,
+      io: new CheckedIo(guest.io, observer),
+      ...watchedExtras(guest, observer),
+    }),
     on: (handlers) => watchedHandlers(handlers, observer),
   }
+  return { ...checkedHost, ...watchedExtras(host, observer) }
+}
+
+/** The parts that a host may have or not. */
+function watchedExtras(host: Host, observer: Observer): { pollSet?: PollSet; nextGen?(): number } {
+  const { scene } = observer
   const extra: { pollSet?: PollSet; nextGen?(): number } = {}
   if (host.pollSet !== undefined) extra.pollSet = watchedPollSet(host.pollSet, observer)
   if (host.nextGen !== undefined) {
@@ -161,7 +177,7 @@ function watch(host: Host, observer: Observer, poisons: boolean): CheckedHost {
       return gen
     }
   }
-  return { ...checkedHost, ...extra }
+  return extra
 }
 
 function watchedPollSet(inner: PollSet, observer: Observer): PollSet {
@@ -178,9 +194,9 @@ function watchedPollSet(inner: PollSet, observer: Observer): PollSet {
   if (inner.timeout === undefined) return pollSet
   return {
     ...pollSet,
-    timeout(timeoutMs, deadlineMs) {
+    timeout(timeoutMs, deadlineMs, context) {
       observer.timeout(timeoutMs, deadlineMs)
-      inner.timeout?.(timeoutMs, deadlineMs)
+      inner.timeout?.(timeoutMs, deadlineMs, context)
     },
   }
 }

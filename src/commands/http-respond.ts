@@ -2,7 +2,7 @@
 import { type Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { lastWrite } from '../connection/ending.js'
-import { acceptHandshake, isRefusal, refuseByApplication } from '../connection/opening.js'
+import { isRefusal, refuseByApplication, refuseFault } from '../connection/opening.js'
 import { transmitBytes } from '../connection/transmit.js'
 import { connectionOf, enter, leave, ownerOf } from '../context/bracket.js'
 import { faults, UsageError } from '../errors.js'
@@ -55,15 +55,16 @@ export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
 
 /**
  * Decides about a handshake that FILTER_PROTOCOL_CONNECTION put off with DEFER.
- * @param answer ACCEPT, or what the filter could have answered to refuse
+ * @param answer ACCEPT, what the filter could have answered to refuse, or an Error: nobody could
+ *   decide, which is answered with 500 and told to `onError`
  * @returns false where nothing waits for it (any more): it was decided, timed out, or hung up
  */
-export function answerHandshake(wsi: Wsi, answer: typeof ACCEPT | Refusal): boolean {
+export function answerHandshake(wsi: Wsi, answer: typeof ACCEPT | Refusal | Error): boolean {
   const connection = connectionOf(wsi, 'answerHandshake')
-  if (answer !== ACCEPT && !isRefusal(answer))
+  if (answer !== ACCEPT && !(answer instanceof Error) && !isRefusal(answer))
     throw new UsageError(
       'ERR_EXTPOLL_FILTER_ANSWER',
-      'answerHandshake takes ACCEPT or { status, headers?, body? }',
+      'answerHandshake takes ACCEPT, { status, headers?, body? } or an Error',
     )
   if (connection.state !== State.DEFERRED) return false
   const core = ownerOf(connection)
@@ -76,14 +77,19 @@ export function answerHandshake(wsi: Wsi, answer: typeof ACCEPT | Refusal): bool
   return true
 }
 
-function decideDeferred(connection: Connection, answer: typeof ACCEPT | Refusal): void {
+function decideDeferred(connection: Connection, answer: typeof ACCEPT | Refusal | Error): void {
   const core = ownerOf(connection)
-  const { request, protocol } = connection.admission!
+  if (answer instanceof Error) {
+    core.report(answer)
+    refuseFault(core, connection, 'FILTER_FAILED')
+    return
+  }
   if (answer !== ACCEPT) {
     refuseByApplication(core, connection, answer)
     return
   }
-  acceptHandshake(core, connection, protocol, request)
+  const { resume } = connection.admission!
+  resume!()
   // Frames that came glued to the request, or meanwhile, wait for no readiness.
   if (connection.held !== null) core.schedulePending(connection)
 }

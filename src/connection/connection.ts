@@ -13,6 +13,7 @@ import { type CloseInfo, type Context, type Wsi } from '../protocol/protocol-typ
 import { type IoBuffer, type SocketAddress, type SocketIo } from '../socket/socket-io.js'
 import { type FrameHeader } from '../wire/frame-parser.js'
 import { type UpgradeRequest } from '../wire/handshake.js'
+import { type RequestHead } from '../wire/request-head.js'
 import { type Budget } from './budget.js'
 import { type ConnectionEvent, nextState, State, type StateNumber } from './connection-state.js'
 import { type Limits } from './limits.js'
@@ -25,6 +26,19 @@ export const THREW = Symbol('extpoll.threw')
 
 /** May this Origin connect? */
 export type OriginPolicy = (origin: string, request: UpgradeRequest) => boolean
+
+/** Who decides about one connection before its protocol's filter is asked; as that answers. */
+export type Gate = (wsi: Wsi, request: UpgradeRequest) => unknown
+
+/** An opening that waits: for its request, for a filter's word, for an answer over HTTP. */
+export interface Admission {
+  /** Asked first, once the request is understood. */
+  readonly gate: Gate | null
+  /** What came, as far as it was understood. */
+  readonly request: RequestHead | null
+  /** Goes on where a filter said DEFER, once it is told to. */
+  readonly resume: (() => void) | null
+}
 
 export interface Core {
   readonly handle: Context
@@ -145,8 +159,8 @@ export class Connection extends TimedEntry {
   inEndList = false
   /** Listed for progress without readiness (C14). */
   isPending = false
-  /** A filter's question that is still open. */
-  admission: { readonly request: UpgradeRequest; readonly protocol: ProtocolEntry } | null = null
+  /** What is to be decided about it, where that is more than its own protocol's filter. */
+  admission: Admission | null = null
 
   // Time
   /** When the state in hand must be over; 0 = no such time. */

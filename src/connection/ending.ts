@@ -111,6 +111,25 @@ export function finish(
   return true
 }
 
+/**
+ * The library lets go of the descriptor, which stays open (C28): over for it, in the same order.
+ * @returns what the seam gave back
+ */
+export function giveBack(
+  core: Core,
+  connection: Connection,
+  remove: (connection: Connection) => void,
+): number | object {
+  tellAbnormal(connection, 'application', 'DETACHED')
+  connection.move('end')
+  dropHeld(core, connection)
+  connection.dropAssembly()
+  remove(connection)
+  const socket = connection.io.release!(connection.fd)
+  tellEnd(core, connection)
+  return socket
+}
+
 /** FIN after the last byte, and wait for the peer's: closing now could reset our words away. */
 function linger(core: Core, connection: Connection): void {
   connection.move('linger')

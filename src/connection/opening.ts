@@ -16,7 +16,7 @@ import {
 import { formatAnswerHead } from '../wire/http-answer.js'
 import { formatHttpDate } from '../wire/http-date.js'
 import { findHeadEnd, parseRequestHead, type RequestHead } from '../wire/request-head.js'
-import { type Connection, type Core, THREW } from './connection.js'
+import { type Connection, type Core, type Gate, THREW } from './connection.js'
 import { State } from './connection-state.js'
 import { armDeadline } from './deadline.js'
 import { lastWrite } from './ending.js'
@@ -72,11 +72,48 @@ function openWebSocket(core: Core, connection: Connection, head: RequestHead): v
     return
   }
   connection.protocol = protocol
+  const gate = connection.admission?.gate ?? null
+  if (gate === null) askFilter(core, connection, protocol, request)
+  else
+    askGate(core, connection, gate, request, () => askFilter(core, connection, protocol, request))
+}
+
+/** Nothing was answered yet, and a filter may be asked. */
+function isOpen(connection: Connection): boolean {
+  return connection.state === State.REQUEST || connection.state === State.DEFERRED
+}
+
+function askGate(
+  core: Core,
+  connection: Connection,
+  gate: Gate,
+  request: UpgradeRequest,
+  passed: () => void,
+): void {
+  connection.admission = null
+  let answer: unknown
+  try {
+    answer = gate(connection.wsi, request)
+  } catch (error) {
+    core.report(error)
+    answer = THREW
+  }
+  if (isOpen(connection)) decide(core, connection, request, answer, passed)
+}
+
+function askFilter(
+  core: Core,
+  connection: Connection,
+  protocol: ProtocolEntry,
+  request: UpgradeRequest,
+): void {
   if (!makeSession(core, connection, protocol)) return
   const answer = core.call(connection, protocol, Reason.FILTER_PROTOCOL_CONNECTION, request, 0)
   // The filter may have closed or hung up itself.
-  if (connection.state !== State.REQUEST) return
-  decide(core, connection, protocol, request, answer)
+  if (!isOpen(connection)) return
+  decide(core, connection, request, answer, () => {
+    acceptHandshake(core, connection, protocol, request)
+  })
 }
 
 /**
@@ -123,15 +160,15 @@ function tellRefused(
 function decide(
   core: Core,
   connection: Connection,
-  protocol: ProtocolEntry,
   request: UpgradeRequest,
   answer: unknown,
+  passed: () => void,
 ): void {
   if (answer === undefined || answer === ACCEPT || answer === 0) {
-    acceptHandshake(core, connection, protocol, request)
+    passed()
   } else if (answer === DEFER) {
-    connection.admission = { request, protocol }
-    connection.move('defer')
+    connection.admission = { gate: null, request, resume: passed }
+    if (connection.state === State.REQUEST) connection.move('defer')
   } else if (typeof answer === 'number') {
     refuseFault(core, connection, 'UPGRADE_REFUSED')
   } else if (isRefusal(answer)) {
@@ -173,11 +210,11 @@ export function refuseByApplication(core: Core, connection: Connection, refusal:
 }
 
 /** Makes the session object. @returns false where that failed, and the connection was refused */
-function makeSession(core: Core, connection: Connection, protocol: ProtocolEntry): boolean {
+export function makeSession(core: Core, connection: Connection, protocol: ProtocolEntry): boolean {
   if (protocol.createSession === undefined) return true
   try {
     connection.user = protocol.createSession(connection.wsi)
-    return connection.state === State.REQUEST
+    return isOpen(connection)
   } catch (error) {
     core.report(error)
     refuseFault(core, connection, 'FILTER_FAILED')
@@ -186,7 +223,7 @@ function makeSession(core: Core, connection: Connection, protocol: ProtocolEntry
 }
 
 /** Answers 101, and the connection is open. */
-export function acceptHandshake(
+function acceptHandshake(
   core: Core,
   connection: Connection,
   protocol: ProtocolEntry,
@@ -194,6 +231,16 @@ export function acceptHandshake(
 ): void {
   const named = request.offered?.includes(protocol.name) === true ? protocol.name : ''
   transmitHead(core, connection, formatSwitchingProtocols(request.key, named))
+  establish(core, connection, protocol, request)
+}
+
+/** Messages from now on; both sides know. */
+export function establish(
+  core: Core,
+  connection: Connection,
+  protocol: ProtocolEntry,
+  request: UpgradeRequest,
+): void {
   connection.admission = null
   connection.move('accept')
   connection.stateDeadlineMs = 0
@@ -218,6 +265,7 @@ function openHttp(core: Core, connection: Connection, head: RequestHead): void {
   connection.protocol = protocol
   if (!makeSession(core, connection, protocol)) return
   connection.move('http')
+  connection.admission = { gate: null, request: head, resume: null }
   connection.omitsBody = head.method === 'HEAD'
   const answer = core.call(connection, protocol, Reason.HTTP, head, 0)
   if (connection.state !== State.HTTP) return

@@ -12,7 +12,7 @@ import { type ContextEvents } from '../protocol/protocol-types.js'
 /** The handlers of `createContext({ on })`. */
 export type OnHandlers = { readonly [Name in keyof ContextEvents]?: ContextEvents[Name] }
 
-type PollEvent = Exclude<keyof ContextEvents, 'SET_TIMEOUT'>
+type PollEvent = Exclude<keyof ContextEvents, 'SET_TIMEOUT' | 'DESTROYED'>
 
 const EVENTS: Readonly<Record<PollOp, PollEvent>> = {
   ADD: 'ADD_POLL_FD',
@@ -52,7 +52,7 @@ export class Announcer {
     for (const [event, handler] of Object.entries(on)) {
       checkEvent(event, handler)
       // Without a pollSet these four keep the array, and are heard first; else they observe.
-      if (pollSet !== undefined || event === 'SET_TIMEOUT') this.on(event, handler)
+      if (pollSet !== undefined || isPlain(event)) this.on(event, handler)
     }
   }
 
@@ -68,13 +68,16 @@ export class Announcer {
       this.#keeper.timeout !== undefined || this.#emitter.listenerCount('SET_TIMEOUT') > 0
   }
 
-  /** @throws what the keeper threw on ADD; everything else goes to onError */
-  announce(change: PollChange): void {
+  /**
+   * @param keeper of the poll array this descriptor is in; null: the context's own
+   * @throws what the keeper threw on ADD; everything else goes to onError
+   */
+  announce(change: PollChange, keeper: PollSet | null): void {
     const { op, fd, bits } = change
     const wasAnnouncing = this.announcing
     this.announcing = true
     try {
-      this.#tellKeeper(change)
+      this.#tellKeeper(change, keeper ?? this.#keeper)
       this.#guard(() => this.#audience.callFirst(REASONS[op], change, bits))
       if (this.#emitter.listenerCount(EVENTS[op]) > 0)
         for (const listener of this.#emitter.listeners(EVENTS[op]))
@@ -87,7 +90,7 @@ export class Announcer {
   announceTimeout(timeoutMs: number, deadlineMs: number | null): void {
     this.announcing = true
     try {
-      this.#guard(() => this.#keeper.timeout?.(timeoutMs, deadlineMs))
+      this.#guard(() => this.#keeper.timeout?.(timeoutMs, deadlineMs, this.#audience))
       for (const listener of this.#emitter.listeners('SET_TIMEOUT'))
         this.#guard(() => listener(timeoutMs, deadlineMs))
     } finally {
@@ -95,10 +98,15 @@ export class Announcer {
     }
   }
 
-  #tellKeeper(change: PollChange): void {
+  /** The context is over: every fd closed, every CLOSED told. */
+  announceDestroyed(): void {
+    for (const listener of this.#emitter.listeners('DESTROYED')) this.#guard(() => listener())
+  }
+
+  #tellKeeper(change: PollChange, keeper: PollSet): void {
     const { op, fd, bits } = change
-    if (op === 'ADD') this.#keeper.add(fd, bits, change)
-    else this.#guard(() => this.#keeper[METHODS[op]](fd, bits, change))
+    if (op === 'ADD') keeper.add(fd, bits, change)
+    else this.#guard(() => keeper[METHODS[op]](fd, bits, change))
   }
 
   /** A throw changes no state, and the others still hear (C9). */
@@ -124,11 +132,17 @@ function keeperOf(on: OnHandlers | undefined): PollSet {
   return { add, del, set, clear }
 }
 
+/** An event that is not of the poll array. */
+function isPlain(event: string): boolean {
+  return event === 'SET_TIMEOUT' || event === 'DESTROYED'
+}
+
 function checkEvent(event: string, handler: unknown): void {
-  if (event !== 'SET_TIMEOUT' && !Object.values(EVENTS).includes(event as PollEvent))
+  if (!isPlain(event) && !Object.values(EVENTS).includes(event as PollEvent))
     throw new UsageError(
       'ERR_EXTPOLL_EVENT',
-      `there is no event ${event}; there are ${Object.values(EVENTS).join(', ')} and SET_TIMEOUT`,
+      `there is no event ${event}; there are ${Object.values(EVENTS).join(', ')}, ` +
+        'SET_TIMEOUT and DESTROYED',
     )
   if (typeof handler !== 'function')
     throw new UsageError('ERR_EXTPOLL_EVENT', `the handler of ${event} must be a function`)

@@ -21,7 +21,7 @@ import { DeadlineHeap } from '../poll/deadline-heap.js'
 import { InterestTable } from '../poll/interest-table.js'
 import { type Context, type ContextEvents, type Wsi } from '../protocol/protocol-types.js'
 import { makeProtocols, type ProtocolEntry } from '../protocol/protocol-table.js'
-import { type IoBuffer } from '../socket/socket-io.js'
+import { type IoBuffer, type SocketIo } from '../socket/socket-io.js'
 import { FrameHeader } from '../wire/frame-parser.js'
 import { Announcer } from './announcer.js'
 import { type ContextOptions } from './context-options.js'
@@ -66,14 +66,16 @@ export class ContextState implements Core {
   readonly announcer: Announcer
   readonly runDigest: RunDigest | null
 
-  readonly rx: IoBuffer
-  readonly rxWords: Int32Array
+  /** Whose memory `rx` and `arena` are. */
+  memoryOf!: SocketIo
+  rx!: IoBuffer
+  rxWords!: Int32Array
   readonly header = new FrameHeader()
-  readonly arena: IoBuffer
-  readonly nativeMask: Core['nativeMask']
+  arena!: IoBuffer
+  nativeMask: Core['nativeMask'] = null
   /** Where the seam can send to many in one call. */
-  readonly flushTogether: FlushTogether | null
-  readonly receiveAhead: ReceiveAhead | null
+  flushTogether: FlushTogether | null = null
+  receiveAhead: ReceiveAhead | null = null
   /** What the last turn of a batch handled. */
   turnMessages = 0
   arenaUsedBytes = 0
@@ -116,8 +118,8 @@ export class ContextState implements Core {
   #errors: unknown[] = []
   readonly #onError: ((error: unknown) => void) | undefined
   #gen = 0
-  readonly #rxMemory: ArrayBufferLike
-  readonly #rxOffset: number
+  #rxMemory!: ArrayBufferLike
+  #rxOffset = 0
   readonly #views: Buffer[] = Array.from({ length: KEPT_VIEWS }, () => Buffer.alloc(0))
   readonly #viewStarts = new Int32Array(KEPT_VIEWS).fill(-1)
   readonly #entropy = new Uint32Array(64)
@@ -136,27 +138,47 @@ export class ContextState implements Core {
     this.#onError = options.onError
     this.announcer = new Announcer(this, host.pollSet, options.on)
     this.runDigest?.observe(this.announcer)
-    this.table = new InterestTable(this, (change) => {
-      this.announcer.announce(change)
+    this.table = new InterestTable(this, (change, { guestOf }) => {
+      this.announcer.announce(change, guestOf === null ? null : guestOf.pollSet!)
     })
-    this.nativeMask = host.io.mask === undefined ? null : host.io.mask.bind(host.io)
-    this.rx = host.io.createBuffer(
-      Math.max(
-        limits.rxBudgetBytes + RX_HEADER_BYTES,
-        limits.rxHighWaterBytes,
-        limits.maxHeaderBytes + 1,
-      ),
-    )
-    this.#rxMemory = this.rx.bytes.buffer
-    this.#rxOffset = this.rx.bytes.byteOffset
-    this.rxWords = new Int32Array(
-      this.rx.bytes.buffer,
-      this.rx.bytes.byteOffset,
-      this.rx.bytes.length >> 2,
-    )
-    this.arena = host.io.createBuffer(Math.max(ARENA_BYTES, limits.corkMaxBytes * 2))
-    this.flushTogether = host.io.sendEach === undefined ? null : new FlushTogether(host.io)
-    this.receiveAhead = host.io.recvEach === undefined ? null : new ReceiveAhead(host.io)
+    this.#takeMemory(host.io)
+  }
+
+  #takeMemory(io: SocketIo): void {
+    const { rxBudgetBytes, rxHighWaterBytes, maxHeaderBytes, corkMaxBytes } = this.limits
+    const budgetBytes = rxBudgetBytes + RX_HEADER_BYTES
+    const rxBytes = Math.max(budgetBytes, rxHighWaterBytes, maxHeaderBytes + 1)
+    this.memoryOf = io
+    this.nativeMask = io.mask === undefined ? null : io.mask.bind(io)
+    this.rx = io.createBuffer(rxBytes)
+    const { buffer, byteOffset, length } = this.rx.bytes
+    this.#rxMemory = buffer
+    this.#rxOffset = byteOffset
+    this.rxWords = new Int32Array(buffer, byteOffset, length >> 2)
+    this.#viewStarts.fill(-1)
+    this.arena = io.createBuffer(Math.max(ARENA_BYTES, corkMaxBytes * 2))
+    this.flushTogether = io.sendEach === undefined ? null : new FlushTogether(io)
+    this.receiveAhead = io.recvEach === undefined ? null : new ReceiveAhead(io)
+  }
+
+  freeMemory(): void {
+    this.memoryOf.freeBuffer(this.rx)
+    this.memoryOf.freeBuffer(this.arena)
+    if (this.flushTogether !== null) this.memoryOf.freeBuffer(this.flushTogether.list)
+    if (this.receiveAhead !== null) this.memoryOf.freeBuffer(this.receiveAhead.list)
+  }
+
+  /**
+   * Makes the shared memory such that this seam can move bytes in it as well. Between outermost
+   * calls only: it holds nothing then, and nobody looks at it.
+   * @returns false where two seams each insist on memory of their own
+   */
+  shareMemoryWith(io: SocketIo): boolean {
+    if (io === this.memoryOf || io.takesAnyBuffer === true) return true
+    if (this.memoryOf.takesAnyBuffer !== true) return false
+    this.freeMemory()
+    this.#takeMemory(io)
+    return true
   }
 
   /** The application's handle is this object itself. */

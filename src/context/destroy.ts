@@ -28,10 +28,8 @@ export function destroyNow(core: ContextState): void {
   core.endList.length = 0
   core.broadcasts.length = 0
   core.pending.clear()
-  core.host.io.freeBuffer(core.rx)
-  core.host.io.freeBuffer(core.arena)
-  if (core.receiveAhead !== null) core.host.io.freeBuffer(core.receiveAhead.list)
-  if (core.flushTogether !== null) core.host.io.freeBuffer(core.flushTogether.list)
+  core.freeMemory()
+  core.announcer.announceDestroyed()
 }
 
 /** One attempt to send what is queued and 1001, without waiting; then it counts as ended. */

@@ -3,6 +3,10 @@
  * for it.
  */
 import { type Connection } from '../connection/connection.js'
+import { isRefusal } from '../connection/opening.js'
+import { UsageError } from '../errors.js'
+import { Reason } from '../protocol/callback-reason.js'
+import { ACCEPT, type NetworkPeer } from '../protocol/protocol-types.js'
 import { type SocketAddress } from '../socket/socket-io.js'
 import { type ContextState } from './context-state.js'
 
@@ -39,6 +43,24 @@ export function peerHasRoom(core: ContextState, peer: SocketAddress): boolean {
     !countsPeers(core) ||
     (core.connectionsByPeer.get(peerKey(peer)) ?? 0) < core.limits.maxConnectionsPerPeer
   )
+}
+
+/** Filters fail closed: a throw, a Promise or an answer of no known kind refuses. */
+export function passesNetworkFilter(core: ContextState, fd: number, peer: SocketAddress): boolean {
+  if (!core.protocols[0]!.hears(Reason.FILTER_NETWORK_CONNECTION)) return true
+  const data: NetworkPeer = { ...peer, fd }
+  try {
+    const answer = core.callFirst(Reason.FILTER_NETWORK_CONNECTION, data, 0)
+    if (answer === undefined || answer === ACCEPT || answer === 0) return true
+    if (typeof answer === 'number' || isRefusal(answer)) return false
+    throw new UsageError(
+      'ERR_EXTPOLL_FILTER_ANSWER',
+      'FILTER_NETWORK_CONNECTION answers nothing, ACCEPT, a number or { status }, and at once',
+    )
+  } catch (error) {
+    core.report(error)
+    return false
+  }
 }
 
 /** A descriptor came free: a paused listener may accept again (C29). */

@@ -29,17 +29,17 @@ export abstract class PollEntry {
 }
 
 /** Where announcements go. @throws only for ADD, where the keeper of the poll array refuses (C9) */
-export type AnnouncementSink = (change: PollChange) => void
+export type AnnouncementSink<Entry> = (change: PollChange, entry: Entry) => void
 
 export class InterestTable<Entry extends PollEntry> {
   /** Every live entry by fd, in ADD order. */
   readonly entries = new Map<number, Entry>()
-  readonly #announce: AnnouncementSink
+  readonly #announce: AnnouncementSink<Entry>
   readonly #context: object
   #touched: Entry[] = []
   #seq = 0
 
-  constructor(context: object, announce: AnnouncementSink) {
+  constructor(context: object, announce: AnnouncementSink<Entry>) {
     this.#context = context
     this.#announce = announce
   }
@@ -115,6 +115,7 @@ export class InterestTable<Entry extends PollEntry> {
 
   #tell(op: PollOp, entry: Entry, bits: number, prev: number, next: number): void {
     const { fd, gen } = entry
-    this.#announce({ op, fd, gen, bits, prev, next, seq: ++this.#seq, context: this.#context })
+    const change = { op, fd, gen, bits, prev, next, seq: ++this.#seq, context: this.#context }
+    this.#announce(change, entry)
   }
 }

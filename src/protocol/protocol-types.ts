@@ -19,6 +19,8 @@ export interface ContextEvents {
   SET_MODE(fd: number, events: number, change: PollChange): void
   CLEAR_MODE(fd: number, events: number, change: PollChange): void
   SET_TIMEOUT(timeoutMs: number, deadlineMs: number | null): void
+  /** contextDestroy has done its work: nothing of the context will come any more. */
+  DESTROYED(): void
 }
 
 /** A context: one listener, its connections, one poll set. Made by `createContext`. */

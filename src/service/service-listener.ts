@@ -3,16 +3,18 @@
  * C29).
  */
 import { Connection } from '../connection/connection.js'
-import { isRefusal } from '../connection/opening.js'
 import { armDeadline } from '../connection/deadline.js'
 import { type Listener } from '../connection/listener.js'
 import { type ContextState } from '../context/context-state.js'
-import { admitConnection, countsPeers, peerHasRoom } from '../context/membership.js'
-import { UsageError } from '../errors.js'
+import {
+  admitConnection,
+  countsPeers,
+  passesNetworkFilter,
+  peerHasRoom,
+} from '../context/membership.js'
 import { Errno } from '../poll/libuv-types.js'
 import { Reason } from '../protocol/callback-reason.js'
-import { ACCEPT, type NetworkPeer } from '../protocol/protocol-types.js'
-import { type SocketAddress, type SocketIo, WOULD_BLOCK } from '../socket/socket-io.js'
+import { type SocketIo, WOULD_BLOCK } from '../socket/socket-io.js'
 
 /** What accept says when it is out of something: waiting for a descriptor to come free may help. */
 const EXHAUSTED: ReadonlySet<number> = new Set([
@@ -107,22 +109,4 @@ function needsPeer(core: ContextState, io: SocketIo): boolean {
     countsPeers(core) ||
     core.protocols[0]!.hears(Reason.FILTER_NETWORK_CONNECTION)
   )
-}
-
-/** Filters fail closed: a throw, a Promise or an answer of no known kind refuses. */
-function passesNetworkFilter(core: ContextState, fd: number, peer: SocketAddress): boolean {
-  if (!core.protocols[0]!.hears(Reason.FILTER_NETWORK_CONNECTION)) return true
-  const data: NetworkPeer = { ...peer, fd }
-  try {
-    const answer = core.callFirst(Reason.FILTER_NETWORK_CONNECTION, data, 0)
-    if (answer === undefined || answer === ACCEPT || answer === 0) return true
-    if (typeof answer === 'number' || isRefusal(answer)) return false
-    throw new UsageError(
-      'ERR_EXTPOLL_FILTER_ANSWER',
-      'FILTER_NETWORK_CONNECTION answers nothing, ACCEPT, a number or { status }, and at once',
-    )
-  } catch (error) {
-    core.report(error)
-    return false
-  }
 }

@@ -70,6 +70,8 @@ export interface FileInfo {
 }
 
 export interface SocketIo {
+  /** It takes memory that another seam's `createBuffer` gave: it looks at `bytes` alone. */
+  readonly takesAnyBuffer?: boolean
   /** Gives `byteLength` bytes of zeroed memory for the transfers below. */
   createBuffer(byteLength: number): IoBuffer
   /** Gives it back. Views that JavaScript still holds stay readable; the seam uses it no more. */
@@ -94,6 +96,22 @@ export interface SocketIo {
    * @returns fd (possibly still connecting: POLLOUT, then socketError) or -errno
    */
   connect(address: SocketAddress): number
+
+  /**
+   * Takes over a connected stream that others opened: non-blocking from now on, and nobody else's
+   * to read, write, poll or close (C28). Nothing is read yet. Absent: this seam adopts nothing.
+   * @param socket a descriptor, or whatever this seam's sockets are: a Duplex, for instance
+   * @param begun bytes were read of it before, and its adopter has them
+   * @returns its fd
+   * @throws UsageError for what cannot be adopted, which is then as it was: the one function here
+   *   that throws
+   */
+  adopt?(socket: number | object, begun: boolean): number
+  /**
+   * Gives one away again, open; what was adopted as an object comes back as that object. From now
+   * on every function here refuses the fd. Where there is `adopt`, there is this.
+   */
+  release?(fd: number): number | object
 
   /**
    * Reads at most `length` bytes into `into.bytes` from `offset` on.

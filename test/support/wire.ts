@@ -30,7 +30,8 @@ export interface Row {
   readonly borders?: readonly number[]
 }
 
-interface Outcome {
+/** What came of a row. */
+export interface Outcome {
   readonly events: readonly string[]
   readonly sent: Buffer
   readonly end: Ending
@@ -41,8 +42,12 @@ interface Outcome {
 /** Rows longer than this say themselves where to split. */
 const MAX_BORDERS = 1_500
 
+/** Every row of the chapters loaded so far, for who runs them over a transport of their own. */
+export const allRows: { readonly title: string; readonly row: Row }[] = []
+
 /** One `it`: the row, run every way. */
 export function wire(title: string, row: Row): void {
+  allRows.push({ title, row })
   it(title, () => {
     runRow(row)
   })
@@ -190,7 +195,8 @@ function dispose(h: Harness, peer: WsPeer): void {
   assert.ok(peer.closed !== undefined, 'a reset ends it')
 }
 
-function compare(way: string, expected: Expected, outcome: Outcome): void {
+/** @throws AssertionError that names the way */
+export function compare(way: string, expected: Expected, outcome: Outcome): void {
   const { events = [], sent = Buffer.alloc(0), end = 'open', close, status, errors = [] } = expected
   assert.deepEqual(outcome.events, events, `${way}: callbacks`)
   if (status === undefined) {

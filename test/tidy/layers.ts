@@ -39,6 +39,7 @@ const nodeInSource: Readonly<Record<string, readonly string[]>> = {
 const privateFolders: Readonly<Record<string, string>> = {
   'epoll-addon': 'epoll',
   simulation: 'fake-poller',
+  streams: 'node-streams',
 }
 
 /** `src/wire/opcode.ts` -> `wire`; `src/errors.ts` -> `errors`. */

@@ -1,0 +1,179 @@
+/**
+ * The bytes seam over streams: descriptors count up from 2^30 and are never used again.
+ *
+ * Source: src/socket/socket-io.ts, which says what every function answers.
+ */
+import { Buffer } from 'node:buffer'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Errno, FIRST_VIRTUAL_FD, UsageError, WOULD_BLOCK } from '../../src/index.js'
+import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
+import { finishThenDestroy } from './ending.js'
+import { StreamListener } from './stream-listener.js'
+import { ownerOf, StreamSocket } from './stream-socket.js'
+import type { ReadyQueue, VirtualFd } from './virtual-fd.js'
+
+const NOWHERE: SocketAddress = { name: '', address: '', port: 0, family: '' }
+
+// One counter for all hosts of the process: a number names one stream, for ever.
+let lastFd = FIRST_VIRTUAL_FD - 1
+
+export class StreamIo implements SocketIo {
+  readonly takesAnyBuffer = true
+  readonly #entries: Map<number, VirtualFd>
+  readonly #ready: ReadyQueue
+
+  constructor(entries: Map<number, VirtualFd>, ready: ReadyQueue) {
+    this.#entries = entries
+    this.#ready = ready
+  }
+
+  createBuffer(byteLength: number): IoBuffer {
+    return { id: 0, bytes: Buffer.from(new ArrayBuffer(byteLength)) }
+  }
+
+  freeBuffer(): void {
+    // the collector's
+  }
+
+  listen(options: ListenOptions): number {
+    const listener = StreamListener.open(++lastFd, this.#ready, options)
+    if (typeof listener === 'number') return listener
+    this.#entries.set(listener.fd, listener)
+    return listener.fd
+  }
+
+  accept(listenFd: number): number {
+    const listener = this.#entries.get(listenFd)
+    if (!(listener instanceof StreamListener)) return -Errno.EBADF
+    const socket = listener.accept()
+    return socket === undefined ? WOULD_BLOCK : this.#open(socket)
+  }
+
+  connect(): number {
+    return -Errno.EOPNOTSUPP
+  }
+
+  adopt(stream: number | object, begun: boolean): number {
+    const duplex = checkedStream(stream, begun)
+    duplex.allowHalfOpen = true
+    if (duplex instanceof Socket) {
+      duplex.setTimeout(0)
+      duplex.setNoDelay(true)
+    }
+    return this.#open(duplex)
+  }
+
+  release(fd: number): number | object {
+    const socket = this.#socket(fd)
+    if (socket === undefined) return -Errno.EBADF
+    this.#entries.delete(fd)
+    socket.letGo()
+    return socket.stream
+  }
+
+  recv(fd: number, into: IoBuffer, offset: number, length: number): number {
+    return this.#socket(fd)?.recv(into.bytes, offset, length) ?? -Errno.EBADF
+  }
+
+  send(fd: number, from: IoBuffer, offset: number, length: number): number {
+    return this.#socket(fd)?.send(from.bytes, offset, length) ?? -Errno.EBADF
+  }
+
+  sendv(fd: number, parts: readonly Uint8Array[]): number {
+    return this.#socket(fd)?.sendv(parts) ?? -Errno.EBADF
+  }
+
+  pending(fd: number): number {
+    return this.#socket(fd)?.waitingBytes ?? 0
+  }
+
+  shutdown(fd: number): number {
+    return this.#socket(fd)?.shutdown() ?? -Errno.EBADF
+  }
+
+  close(fd: number, abort: boolean): number {
+    const entry = this.#entries.get(fd)
+    if (entry === undefined) return -Errno.EBADF
+    this.#entries.delete(fd)
+    if (entry instanceof StreamListener) entry.close()
+    if (!(entry instanceof StreamSocket)) return 0
+    entry.letGo()
+    if (abort) reset(entry.stream)
+    else finishThenDestroy(entry.stream)
+    return 0
+  }
+
+  socketError(fd: number): number {
+    return this.#socket(fd)?.takeError() ?? Errno.EBADF
+  }
+
+  localAddress(fd: number): SocketAddress {
+    const entry = this.#entries.get(fd)
+    if (entry instanceof StreamListener) return entry.address()
+    if (!(entry instanceof StreamSocket) || !(entry.stream instanceof Socket)) return NOWHERE
+    const { localAddress, localPort, localFamily } = entry.stream
+    return addressOf(localAddress, localPort, localFamily)
+  }
+
+  peerAddress(fd: number): SocketAddress {
+    const stream = this.#socket(fd)?.stream
+    if (!(stream instanceof Socket)) return NOWHERE
+    return addressOf(stream.remoteAddress, stream.remotePort, stream.remoteFamily)
+  }
+
+  #socket(fd: number): StreamSocket | undefined {
+    const entry = this.#entries.get(fd)
+    return entry instanceof StreamSocket ? entry : undefined
+  }
+
+  #open(stream: Duplex): number {
+    const fd = ++lastFd
+    this.#entries.set(fd, new StreamSocket(fd, this.#ready, stream))
+    return fd
+  }
+}
+
+function addressOf(
+  address: string | undefined,
+  port: number | undefined,
+  family: string | undefined,
+): SocketAddress {
+  if (address === undefined) return NOWHERE
+  return { name: '', address, port: port ?? 0, family: family === 'IPv6' ? 'IPv6' : 'IPv4' }
+}
+
+/** Only TCP can be reset; everything else is destroyed. */
+function reset(stream: Duplex): void {
+  if (stream instanceof Socket && !stream.destroyed)
+    try {
+      stream.resetAndDestroy()
+      return
+    } catch {
+      // TLS, or a pipe
+    }
+  stream.destroy()
+}
+
+function checkedStream(stream: number | object, begun: boolean): Duplex {
+  const refuse = (why: string): never => {
+    throw new UsageError('ERR_EXTPOLL_STREAM', `this stream cannot be adopted: ${why}`)
+  }
+  if (typeof stream === 'number')
+    return refuse('a descriptor is for a host of the kernel, epollHost() or rawHost()')
+  const duplex = stream as Duplex
+  const { on, write, resume, pause } = duplex as Partial<Duplex>
+  if ([on, write, resume, pause].some((method) => typeof method !== 'function'))
+    refuse('it is no Duplex')
+  if (ownerOf(duplex) !== undefined) refuse('it is adopted already')
+  if (duplex.destroyed || !duplex.readable || !duplex.writable)
+    refuse('it is destroyed, or one of its sides has ended')
+  if (duplex.readableObjectMode || duplex.writableObjectMode)
+    refuse('it is in object mode, and carries no bytes')
+  if (duplex.readableEncoding !== null) refuse('setEncoding() made its bytes text')
+  if (duplex.listenerCount('data') > 0 || duplex.listenerCount('readable') > 0)
+    refuse("somebody reads from it: remove the listeners of 'data' and 'readable' first")
+  if (duplex.readableDidRead && !begun)
+    refuse('it was read from: give what was read as head, an empty one where that was not for us')
+  return duplex
+}
