@@ -353,6 +353,7 @@ static napi_value JS_duplicate(napi_env env, napi_callback_info info) {
   Args<1> args(env, info, "duplicate");
   int fd = 0;
   if (!args.fd(0, &fd)) return nullptr;
+  if (fd <= 2) return number(env, -EBADF);
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   return number(env, copy < 0 ? -errno : copy);
 }

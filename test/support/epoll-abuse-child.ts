@@ -54,6 +54,7 @@ function legalArguments(): Record<string, unknown[]> {
     close: [client, false],
     socketError: [client],
     adopt: [client],
+    duplicate: [client],
     release: [client],
     listenTcp: ['127.0.0.1', 0, 1],
     listenUnix: ['listener', 1],
