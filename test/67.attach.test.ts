@@ -23,6 +23,8 @@ import {
   setUp,
   talk,
 } from './support/inside-server.js'
+import { needsAddon } from './support/epoll-addon.js'
+import { Program } from './support/programs.js'
 import { client, validRequest } from './support/wire-bytes.js'
 
 for (const kind of ['streams', 'hand-over'] as const) {
@@ -225,3 +227,16 @@ for (const kind of ['streams', 'hand-over'] as const) {
     })
   })
 }
+
+describe('67 hand-overs', function () {
+  needsAddon()
+  this.timeout(60_000)
+
+  for (const how of ['', '--streams'])
+    it(`by the thousand, early and late: no byte lost, nothing left ${how}`, async () => {
+      const args = ['test/hand-overs.mjs', '--count', '2000', ...(how === '' ? [] : [how])]
+      const program = new Program(process.execPath, args)
+      assert.equal((await program.ended).status, 0, program.stdout + program.stderr)
+      assert.match(program.stdout, /^2000 hand-overs in .* 2000 taken/)
+    })
+})

@@ -183,6 +183,7 @@ export class StreamSocket extends VirtualFd {
       } catch {
         // A `_write` of somebody's that throws is a transport that failed.
         this.isGone(Errno.EIO)
+        this.stream.destroy()
         return count > 0 ? count : -Errno.EIO
       }
       count += taken

@@ -31,6 +31,9 @@ const commands = {
   bare: () => [programPath('bare-echo')],
   ours: ourEcho('epoll'),
   uv: ourEcho('epoll-uv'),
+  streams: ourEcho('node-streams'),
+  handover: ourEcho('handover'),
+  net: script('net-echo.mjs'),
   'ours copy': ourEcho('epoll', '--payload', 'copy'),
   ws: script('ws-server.mjs'),
   'ours plain': script('our-broadcast.mjs'),
@@ -111,7 +114,7 @@ export async function startServer(kind, nodeOptions = []) {
  * `go()` lets a held load go on; `result()` is the JSON of its last line.
  */
 export function startLoad(server, options) {
-  const own = { port: server.port, 'server-pid': server.pid, raw: server.kind === 'raw' }
+  const own = { port: server.port, 'server-pid': server.pid, raw: /^(raw|net)$/.test(server.kind) }
   const all = { ...own, ...(cores ? { cpu: cores.load } : {}), ...options }
   const args = Object.entries(all).flatMap(([name, value]) => {
     if (value === false || value === undefined) return []
