@@ -1,8 +1,8 @@
 /*
  * Many hand-overs, counted: an http server under epoll takes every socket over while frames are
  * glued to the request or on their way; the hand-over comes at once, a tick or 10 ms later, or
- * waits for a deferred authorize. Every byte must come back once and in order; no descriptor, no handle
- * and no byte may be left. Needs what `make build addon` makes.
+ * waits for a deferred authorize. Every byte must come back once and in order; no descriptor, no
+ * handle and no byte may be left. Needs what `make build addon` makes.
  */
 import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
