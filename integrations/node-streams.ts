@@ -28,6 +28,8 @@ export type { Authorization, Authorize } from './streams/upgrade.js'
 export interface StreamsHost extends Host {
   readonly pollSet: PollSet
   nextGen(): number
+  /** How many streams and listeners are open in it now. */
+  readonly size: number
 }
 
 /**
@@ -47,6 +49,9 @@ export function streamsHost(): StreamsHost {
   return {
     io: new StreamIo(entries, loop),
     pollSet: loop,
+    get size() {
+      return entries.size
+    },
     nextGen: () => loop.nextGen(),
     now: () => performance.now(),
     wallClock: () => Date.now(),

@@ -72,8 +72,8 @@ export const echo: Command = {
       printLine(help())
       return 0
     }
-    keepYoungGenerationSmall()
     const open = hosts[values.host.at(-1) ?? hostNames[0]!]()
+    if (open.allocates !== true) keepYoungGenerationSmall()
     try {
       const { port, ...context } = contextOptions(values)
       const address = values.address.at(-1) ?? DEFAULT_ADDRESS

@@ -15,6 +15,8 @@ import { attach, streamsHost } from '../node-streams.js'
 /** A host that is open. */
 export interface OpenHost {
   readonly host: Host
+  /** Node makes objects for every message: V8 is left to find its own sizes. */
+  readonly allocates?: boolean
   /** Listens in the context's place, where the host is inside a server. @returns where */
   listen?(ctx: Context, address: string, port: number): Promise<SocketAddress>
   /**
@@ -67,7 +69,7 @@ function openNodeLoop(): OpenHost {
 }
 
 function openNodeStreams(): OpenHost {
-  return onNodeLoop(streamsHost(), () => undefined)
+  return { ...onNodeLoop(streamsHost(), () => undefined), allocates: true }
 }
 
 /** An http server listens, and its upgrades are handed over to epoll. */

@@ -6,12 +6,16 @@
  * and no poll set. Source: Node's stream, net and tls; src/socket/socket-io.ts.
  */
 import { Buffer } from 'node:buffer'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { Errno, POLLERR, POLLHUP, POLLIN, POLLOUT, WOULD_BLOCK } from '../../src/index.js'
 import { type ReadyQueue, VirtualFd } from './virtual-fd.js'
 
 /** Where a stream that is ours keeps its StreamSocket. */
 const OWNER = Symbol('extpoll.stream')
+const NOTHING = Buffer.alloc(0)
+
 /** Below this a byte loop is cheaper than a call. */
 const LOOP_MAX_BYTES = 48
 
@@ -81,8 +85,15 @@ export class StreamSocket extends VirtualFd {
     this.wake()
   }
 
+  /**
+   * libuv tells an end of file where data and a reset came together. Sending nothing sends nothing,
+   * and fails on a connection that was reset: before our turn comes, the stream has told us.
+   */
   ended(): void {
     this.#end = true
+    const { stream } = this
+    const plain = stream instanceof Socket && !(stream instanceof TLSSocket)
+    if (plain && stream.writable && !stream.writableNeedDrain) stream.write(NOTHING)
     this.wake()
   }
 
@@ -146,9 +157,9 @@ export class StreamSocket extends VirtualFd {
 
   recv(into: Buffer, offset: number, length: number): number {
     if (this.#first === null) {
+      if (this.#errno !== 0) return -this.#errno
       if (this.#end) return 0
-      if (!this.#gone) return WOULD_BLOCK
-      return -(this.#errno === 0 ? Errno.ECONNRESET : this.#errno)
+      return this.#gone ? -Errno.ECONNRESET : WOULD_BLOCK
     }
     let count = 0
     while (this.#first !== null && count < length) {

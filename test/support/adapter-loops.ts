@@ -21,6 +21,7 @@ import {
   type Pollfd,
 } from '../../src/index.js'
 import type { PollHandlers } from '../../integrations/fake-poller.js'
+import { streamsHost } from '../../integrations/node-streams.js'
 import type { Ground } from './adapter-app.js'
 import { tcpPair } from './epoll-addon.js'
 
@@ -168,14 +169,11 @@ export class RawLoop extends OwnLoop {
 }
 
 /** Node serves it; nobody turns. */
-export class NodeGround implements Ground {
-  readonly host = epollHost({ loop: 'node' })
+abstract class NodeServes implements Ground {
+  abstract readonly host: Host
   readonly #timers: NodeJS.Timeout[] = []
 
-  constructor() {
-    // A test that fails before it destroys its context must not keep the run alive.
-    this.host.unref()
-  }
+  abstract left(): number
 
   later(task: () => void): void {
     setTimeout(task, 1)
@@ -185,12 +183,47 @@ export class NodeGround implements Ground {
     this.#timers.push(setInterval(task, ms).unref())
   }
 
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer)
+  }
+}
+
+/** The kernel's descriptors under Node's own loop. */
+export class NodeGround extends NodeServes {
+  readonly host = epollHost({ loop: 'node' })
+
+  constructor() {
+    super()
+    // A test that fails before it destroys its context must not keep the run alive.
+    this.host.unref()
+  }
+
   left(): number {
     return this.host.poller.size
   }
 
-  close(): void {
-    for (const timer of this.#timers) clearInterval(timer)
+  override close(): void {
+    super.close()
     this.host.poller.close()
+  }
+}
+
+/** Node's own streams; and beside them, where it is given, the set that takes sockets over. */
+export class StreamsGround extends NodeServes {
+  readonly host = streamsHost()
+  readonly #native: EpollHost | undefined
+
+  constructor(native: EpollHost | undefined) {
+    super()
+    this.#native = native
+  }
+
+  left(): number {
+    return this.host.size + (this.#native?.poller.size ?? 0)
+  }
+
+  override close(): void {
+    super.close()
+    this.#native?.poller.close()
   }
 }

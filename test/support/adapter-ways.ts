@@ -11,12 +11,14 @@
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fakePoller, type FakePoller } from '../../integrations/fake-poller.js'
-import { socketIo, tcpAddress } from '../../integrations/epoll.js'
-import { getListenAddress } from '../../src/index.js'
+import { fakePoller, type CheckedHost, type FakePoller } from '../../integrations/fake-poller.js'
+import { epollHost, socketIo, tcpAddress } from '../../integrations/epoll.js'
+import { getListenAddress, hostOf } from '../../src/index.js'
 import type { Context } from '../../src/index.js'
+import { createServer, type AddressInfo } from 'node:net'
+import { attach } from '../../integrations/node-streams.js'
 import { App, TICK_MS, type Ground, type Plan, type Report } from './adapter-app.js'
-import { ForeignLoop, NodeGround, RawLoop, ServiceLoop } from './adapter-loops.js'
+import { ForeignLoop, NodeGround, RawLoop, ServiceLoop, StreamsGround } from './adapter-loops.js'
 import { startWorker } from './epoll-addon.js'
 
 /** A connection's other end, without a loop of its own. */
@@ -47,6 +49,10 @@ export interface Running {
 export interface AdapterUnderTest {
   readonly name: string
   readonly needsAddon: boolean
+  /** Whether the context accepts its connections itself: default true. */
+  readonly accepts?: boolean
+  /** Whether a number is given out again; virtual ones never are. Default true. */
+  readonly reuses?: boolean
   start(plan: Plan): Promise<Running>
 }
 
@@ -104,7 +110,15 @@ function hereWith<Own extends Ground>(
   turn: (ground: Own, ctx: Context) => void | Promise<unknown>,
 ): Running {
   const app = new App(ground, plan)
-  const { port } = getListenAddress(app.ctx)!
+  return hereAt(ground, app, getListenAddress(app.ctx)!.port, turn)
+}
+
+function hereAt<Own extends Ground>(
+  ground: Own,
+  app: App,
+  port: number,
+  turn: (ground: Own, ctx: Context) => void | Promise<unknown>,
+): Running {
   const turnOnce = async (): Promise<void> => {
     await turn(ground, app.ctx)
   }
@@ -219,6 +233,22 @@ async function worker(plan: Plan): Promise<Running> {
   }
 }
 
+/** Node's own loop and streams; `handsOver` puts sockets out of Node's hands into epoll. */
+async function onStreams(plan: Plan, handsOver: boolean): Promise<Running> {
+  const native = handsOver ? epollHost() : undefined
+  const ground = new StreamsGround(native)
+  const app = new App(ground, plan)
+  const server = createServer()
+  if (native !== undefined) {
+    const checker = hostOf(app.ctx) as CheckedHost
+    attach(server, app.ctx, { native: checker.guest(native), closeWith: 'context' })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+  }
+  const address =
+    native === undefined ? getListenAddress(app.ctx)! : (server.address() as AddressInfo)
+  return hereAt(ground, app, address.port, () => sleep(1))
+}
+
 type OwnLoop = ServiceLoop | RawLoop | ForeignLoop
 
 function ownLoop(name: string, make: () => OwnLoop): AdapterUnderTest {
@@ -235,6 +265,18 @@ export const adaptersUnderTest: readonly AdapterUnderTest[] = [
     name: "epollHost({ loop: 'node' })",
     needsAddon: true,
     start: (plan) => Promise.resolve(hereWith(new NodeGround(), plan, () => sleep(1))),
+  },
+  {
+    name: 'streamsHost()',
+    needsAddon: false,
+    reuses: false,
+    start: (plan) => onStreams(plan, false),
+  },
+  {
+    name: 'attach, handed over to epoll',
+    needsAddon: true,
+    accepts: false,
+    start: (plan) => onStreams(plan, true),
   },
   ownLoop('rawHost() and a Poller over epoll', () => new RawLoop('epoll')),
   ownLoop('rawHost() and a Poller over poll(2)', () => new RawLoop('poll')),
