@@ -5,6 +5,7 @@ import {
   contextDestroy,
   createContext,
   defineProtocol,
+  detachSocket,
   getSocketFd,
   hangup,
   isBinary,
@@ -22,6 +23,7 @@ import {
   type Wsi,
 } from '../src/index.js'
 import { fakePoller, type FakePoller, type WsPeer } from '../integrations/fake-poller.js'
+import { bytes, client } from './support/wire-bytes.js'
 
 type Service = (ctx: Context, batch: Pollfd[]) => void
 
@@ -244,6 +246,32 @@ describe('28 serviceFds', () => {
     assert.deepEqual(heard.slice(2), ['2: later', '2: last'])
     contextDestroy(ctx)
     assert.deepEqual([poller.openFds, poller.misuses], [[], []])
+  })
+
+  it('C28: what was received ahead of its turn comes along when the socket is given back', () => {
+    const wsis: Wsi[] = []
+    const { poller, ctx, open, run } = world((wsi, data) => {
+      if (!wsis.includes(wsi)) wsis.push(wsi)
+      if (data.toString() !== 'now') return
+      // Between reading and its turn nobody can take it away.
+      assert.throws(() => detachSocket(ctx, wsis[1]!), ReentrantCallError)
+      rxFlowControl(wsis[1]!, false)
+    })
+    Object.assign(poller.host.io, { adopt: (fd: number) => fd, release: (fd: number) => fd })
+    const peers = [open(), open()] as const
+    for (const peer of peers) {
+      peer.sendMessage('known')
+      run(onebyone)
+    }
+    peers[0].sendMessage('now')
+    const sent = bytes(client.text('one'), client.text('two'))
+    peers[1].send(sent)
+    const { recv } = { ...poller.counts }
+    serviceFds(ctx, poller.poll(ctx))
+    assert.equal(poller.counts.recv, recv + 2)
+    const detached = detachSocket(ctx, wsis[1]!)!
+    assert.deepEqual(detached.unread, sent)
+    assert.equal(poller.openFds.includes(detached.fd), true)
   })
 
   it('received ahead twice, where a batch has a descriptor twice: in order all the same', () => {

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fakePoller } from '../integrations/fake-poller.js'
 import {
+  adoptSocket,
   BINARY,
   broadcast,
   callbackOnWritable,
@@ -16,6 +17,7 @@ import {
   defineProtocol,
   digest,
   eventDigest,
+  FIRST_VIRTUAL_FD,
   getContext,
   getListenAddress,
   hostOf,
@@ -26,7 +28,7 @@ import {
   TEXT,
   write,
 } from '../src/index.js'
-import type { ContextOptions, Wsi } from '../src/index.js'
+import type { ContextOptions, Host, SocketIo, Wsi } from '../src/index.js'
 import { ValueHash } from '../src/digest/value-hash.js'
 import { type Harness, harness, type HarnessOptions } from './support/harness.js'
 import { digestsOfScene } from './support/digest-scene.js'
@@ -78,6 +80,22 @@ const say =
   }
 
 const hello = client.text('hello')
+
+/** A host with one socket to adopt, which has this to say. */
+function guestThatReceives(text: string): Host {
+  const { host } = fakePoller()
+  const io: Partial<SocketIo> = {
+    takesAnyBuffer: true,
+    adopt: () => FIRST_VIRTUAL_FD,
+    release: () => ({}),
+    peerAddress: () => ({ name: '', address: '', port: 0, family: '' }),
+    recv: (_fd, { bytes: into }, offset) => into.write(text, offset),
+    send: (_fd, _from, _offset, length) => length,
+    close: () => 0,
+  }
+  const pollSet = { add() {}, del() {}, set() {}, clear() {} }
+  return { ...host, pollSet, io: { ...host.io, ...io } }
+}
 
 describe('31 digest (C25)', () => {
   const plain = digestsAfter(say('hello'))
@@ -211,6 +229,26 @@ describe('31 digest (C25)', () => {
     assert.equal(hostOf(ctx), host)
     contextDestroy(ctx)
     assert.equal(digest(ctx), digest(ctx))
+  })
+
+  it('hears the seam of a second host, and what came along with the socket', () => {
+    const adopted = (text: string, head = 'GET '): string => {
+      const guest = guestThatReceives(text)
+      const { host } = fakePoller()
+      const ctx = createContext({
+        host,
+        protocols: [defineProtocol({ handlers: {} })],
+        digest: true,
+      })
+      adoptSocket(ctx, {}, { host: guest, head: Buffer.from(head) })
+      // Half a request: no callback hears of it.
+      serviceFd(ctx, { fd: FIRST_VIRTUAL_FD, revents: POLLIN })
+      return digest(ctx)
+    }
+    const plain = adopted('/ HTTP')
+    assert.equal(adopted('/ HTTP'), plain)
+    assert.notEqual(adopted('/ HTTp'), plain)
+    assert.notEqual(adopted('/ HTTP', 'GEt '), plain)
   })
 
   it('is kept only where it is asked for', () => {

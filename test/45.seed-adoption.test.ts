@@ -16,6 +16,7 @@ import {
   DEFER,
   defineProtocol,
   detachSocket,
+  eventDigest,
   getProtocol,
   getSocketFd,
   pollFds,
@@ -246,6 +247,33 @@ describe('45 adoption', () => {
     ;(socket as Duplex).write('HTTP/1.1 200 OK\r\n\r\n')
     await settle()
     assert.equal(taken(far).toString(), 'HTTP/1.1 200 OK\r\n\r\n')
+  })
+
+  it('eventDigest: the same as if it had been accepted, and folded when it is detached', async () => {
+    const adopted = async (to: 'own' | 'second', head: Buffer, rest: Buffer): Promise<string[]> => {
+      const { ctx, wsis, checker } = stage({ digest: true })
+      const [near, far] = streamPair()
+      const second = to === 'own' ? {} : { host: checker.guest(streamsHost()) }
+      adoptSocket(ctx, near, { head, ...second })
+      far.write(rest)
+      await settle()
+      const [wsi] = wsis as [Wsi]
+      const live = [eventDigest(ctx), eventDigest(ctx, wsi)]
+      assert.ok(detachSocket(ctx, wsi))
+      const over = [eventDigest(ctx), eventDigest(ctx, wsi)]
+      assert.notEqual(over[0], live[0], 'its end counts')
+      contextDestroy(ctx)
+      assert.equal(eventDigest(ctx), over[0], 'it is told once')
+      return [...live, ...over]
+    }
+    const request = Buffer.from(validRequest({}, 'GET / HTTP/1.1'))
+    const [none, one] = [Buffer.alloc(0), bytes(request, client.text('one'))]
+    const raw = await adopted('own', none, one)
+    const glued = await adopted('own', one, none)
+    const second = await adopted('second', none, one)
+    const other = await adopted('own', none, bytes(request, client.text('two')))
+    for (const same of [glued, second]) assert.deepEqual(same, raw)
+    for (const [index, value] of raw.entries()) assert.notEqual(other[index], value)
   })
 
   it('detachSocket: not in the middle of a message, nor while bytes wait', async () => {

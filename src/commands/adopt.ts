@@ -89,10 +89,11 @@ export function adoptSocket(
   core.mustLive('adoptSocket')
   if (core.depth > 0) throw new ReentrantCallError('adoptSocket', 'a callback of its context')
   const protocol = checkAdoption(core, options)
-  const host = options.host ?? core.host
+  const given = options.host ?? core.givenHost
+  const host = core.runDigest?.heard(given) ?? given
   joinHost(core, host)
   let connection: Connection | null = null
-  enter(core, 'adoptSocket', undefined)
+  enter(core, 'adoptSocket', undefined, options.head, options.established)
   try {
     connection = admitAdopted(core, host, socket, options.head !== undefined)
     if (connection !== null) begin(core, connection, protocol, options)

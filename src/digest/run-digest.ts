@@ -51,6 +51,8 @@ export class RunDigest {
   readonly host: Host
   readonly events = new EventDigest()
   readonly #hash = new ValueHash(BUFFER_BYTES)
+  /** One for each host, however many sockets come with it. */
+  readonly #heard = new WeakMap<Host, Host>()
   /** Calls in hand: what happens outside of them is no part of the run. */
   #depth = 0
 
@@ -64,6 +66,7 @@ export class RunDigest {
     this.#hash.value(Object.entries(options).sort(([one], [other]) => (one < other ? -1 : 1)))
     this.#hash.value(limits)
     this.host = this.#heardHost(host)
+    this.#heard.set(host, this.host)
   }
 
   /** Hears the announcements, as the last of their observers. */
@@ -76,6 +79,16 @@ export class RunDigest {
       this.#hash.number(timeoutMs)
       this.#hash.value(deadlineMs)
     })
+  }
+
+  /** The context's own host, or a second one, whose seam alone has a part in the run: heard. */
+  heard(host: Host): Host {
+    let heard = this.#heard.get(host)
+    if (heard === undefined) {
+      heard = replaced(host, { io: this.#heardIo(host.io) })
+      this.#heard.set(host, heard)
+    }
+    return heard
   }
 
   digest(): string {
