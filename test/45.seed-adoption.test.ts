@@ -249,7 +249,7 @@ describe('45 adoption', () => {
     assert.equal(taken(far).toString(), 'HTTP/1.1 200 OK\r\n\r\n')
   })
 
-  it('eventDigest: the same as if it had been accepted, and folded when it is detached', async () => {
+  it('detachSocket: the eventDigest is folded, and the same wherever it was adopted', async () => {
     const adopted = async (to: 'own' | 'second', head: Buffer, rest: Buffer): Promise<string[]> => {
       const { ctx, wsis, checker } = stage({ digest: true })
       const [near, far] = streamPair()
