@@ -171,7 +171,8 @@ export class FakePoller {
     const listener = this.findListener(target)
     if (listener === undefined) throw new Error('nothing listens there')
     const far = this.kernel.connectFromOutside(listener)
-    if (far === undefined) throw new Error(`${listener.backlog} connections wait there already`)
+    if (far === undefined)
+      throw new Error(`${listener.queue.length} connections wait there already`)
     return new WsPeer(far)
   }
 

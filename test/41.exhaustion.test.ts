@@ -134,7 +134,10 @@ describe('41 C29 a listener out of descriptors', () => {
     assert.deepEqual([poller.maskOf(h.fd), isIn(third)], [0, false])
     first.send(client.close())
     h.run()
-    assert.deepEqual([poller.maskOf(h.fd), isIn(third)], [POLLIN, true])
+    assert.equal(isIn(third), true)
+    // Linux says EMFILE before it sees that nobody waits any more: one rest for nothing.
+    poller.runFor(h.ctx, 100)
+    assert.equal(poller.maskOf(h.fd), POLLIN)
     assert.equal(second.closed, undefined)
     assert.equal(poller.openFds.length, 3)
   })

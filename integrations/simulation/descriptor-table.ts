@@ -27,6 +27,11 @@ export class DescriptorTable<Entry> {
     this.wanted = fd
   }
 
+  /** No number is left. */
+  get isFull(): boolean {
+    return this.findFree() >= this.limit
+  }
+
   /** @returns the number; -1 where there is none left */
   add(entry: Entry): number {
     const fd = this.nextFd()
@@ -53,6 +58,10 @@ export class DescriptorTable<Entry> {
     const { wanted } = this
     this.wanted = undefined
     if (wanted !== undefined && wanted < this.limit && !this.entries.has(wanted)) return wanted
+    return this.findFree()
+  }
+
+  private findFree(): number {
     while (this.entries.has(this.lowestFree)) this.lowestFree += 1
     return this.lowestFree
   }

@@ -1,5 +1,6 @@
 /**
- * One end of a simulated stream connection, as Linux's TCP treats it.
+ * One end of a simulated stream connection, as Linux's TCP treats it; unix-endpoint.ts has what is
+ * different on Unix sockets.
  *
  * Two ends always come as a pair; each holds what is on its way to it. An end that the library
  * holds has a descriptor; the other is a test's Peer, or a second descriptor of the library. Knows
@@ -43,7 +44,7 @@ export class Endpoint {
   maskOf: (endpoint: Endpoint) => number = () => 0
 
   private scripts: { readonly recv: Script; readonly send: Script } | undefined
-  /** A send did not get all it wanted: whoever makes room says so. */
+  /** A send met the end of the room: it may go on when enough of it is free again. */
   private wantsRoom = false
 
   constructor(
@@ -63,11 +64,10 @@ export class Endpoint {
   get readiness(): number {
     if (this.connecting) return 0
     const readable = this.inbound.lengthBytes > 0 || this.finReceived || this.cut
-    const writable = this.sendRoomBytes > 0 || this.finSent || this.cut
     const hungUp = this.cut || (this.finSent && this.finReceived)
     return (
       (readable ? POLLIN : 0) |
-      (writable ? POLLOUT : 0) |
+      (this.isWritable ? POLLOUT : 0) |
       (this.error === 0 ? 0 : POLLERR) |
       (hungUp ? POLLHUP : 0)
     )
@@ -77,6 +77,34 @@ export class Endpoint {
     return this.pipe === null
       ? this.other.windowBytes - this.other.inbound.lengthBytes
       : this.sendBufferBytes - this.pipe.bytes
+  }
+
+  /** Once full, it is writable again when so much of the room is free (sk_stream_is_writable). */
+  protected get reopensAt(): number {
+    return 1 / 3
+  }
+
+  /** There is room to send into, as POLLOUT sees it. */
+  protected get hasRoom(): boolean {
+    const { sendRoomBytes: room } = this
+    if (room <= 0 || !this.wantsRoom) return room > 0
+    const whole = this.pipe === null ? this.other.windowBytes : this.sendBufferBytes
+    return room >= whole * this.reopensAt
+  }
+
+  /** POLLOUT: a send would not block; where it can only fail, it does not block either. */
+  protected get isWritable(): boolean {
+    return this.hasRoom || this.finSent || this.cut
+  }
+
+  /** Bytes that a send takes now: any room will do, however little it is. */
+  protected get takesBytes(): number {
+    return this.sendRoomBytes
+  }
+
+  /** Both directions have ended in order: nothing is left that a reset could end. */
+  private get isOver(): boolean {
+    return this.finSent && this.finReceived && this.other.finReceived
   }
 
   recv(into: Uint8Array, offset: number, length: number): number {
@@ -90,8 +118,14 @@ export class Endpoint {
       if (count < length && this.inbound.lengthBytes > 0) this.activity()
       return count
     }
+    return this.recvNothing()
+  }
+
+  /** What recv answers where no bytes wait: an end of file that was seen hides an error. */
+  protected recvNothing(): number {
+    if (this.finReceived) return 0
     if (this.error !== 0) return -this.takeError()
-    return this.finReceived || this.cut ? 0 : WOULD_BLOCK
+    return this.cut ? 0 : WOULD_BLOCK
   }
 
   /** @returns bytes taken of `parts` together, a WOULD_BLOCK value, or -errno */
@@ -101,7 +135,7 @@ export class Endpoint {
     const refusal = this.refusesSend()
     if (refusal !== 0) return refusal
     if (this.pipe === null && this.other.closed !== undefined) return this.sendToClosed(parts)
-    const room = Math.min(this.sendRoomBytes, scripted ?? Infinity)
+    const room = Math.min(this.takesBytes, scripted ?? Infinity)
     let count = 0
     for (const part of parts) {
       if (count >= room) break
@@ -116,7 +150,7 @@ export class Endpoint {
   }
 
   /** What send answers where it can take nothing, now or ever; 0 where it may take something. */
-  private refusesSend(): number {
+  protected refusesSend(): number {
     if (this.error !== 0) return -this.takeError()
     if (this.finSent || this.cut) return -Errno.EPIPE
     return this.connecting ? WOULD_BLOCK : 0
@@ -137,9 +171,10 @@ export class Endpoint {
     other.activity()
   }
 
-  /** Ends the sending direction. */
+  /** Ends the sending direction. @returns 0 or -errno */
   end(): number {
-    if (this.cut || this.connecting) return -Errno.ENOTCONN
+    if (this.cut || this.connecting || this.isOver) return -Errno.ENOTCONN
+    if (this.finSent) return 0
     this.finSent = true
     this.activity()
     this.transmitFin()
@@ -150,17 +185,22 @@ export class Endpoint {
   close(how: Closing): void {
     this.closed = how
     this.fd = -1
-    if (this.cut) return
+    if (this.cut || this.isOver) return
     const resets = how === 'abort' || this.connecting || this.inbound.lengthBytes > 0
     if (resets) this.transmitReset()
-    if (!this.finSent && !(resets && this.pipe !== null)) this.transmitFin()
+    else if (!this.finSent) this.transmitFin()
     this.finSent = true
     this.other.pipe?.resume()
   }
 
+  /** The listener in whose queue this end waits closes. */
+  drop(): void {
+    this.close('abort')
+  }
+
   /** Resets the connection; whoever holds this end sees that it is cut. */
   transmitReset(): void {
-    if (this.pipe === null) this.other.cutOff(Errno.ECONNRESET)
+    if (this.pipe === null) this.other.arriveReset()
     else this.pipe.sendReset()
   }
 
@@ -193,12 +233,19 @@ export class Endpoint {
   }
 
   arriveReset(): void {
-    this.cutOff(this.finReceived ? Errno.EPIPE : Errno.ECONNRESET)
+    if (this.isOver) return
+    this.cutOff(this.finReceived && !this.finSent ? Errno.EPIPE : Errno.ECONNRESET)
   }
 
-  /** What was sent left the pipe: a send that met a full one may go on. */
+  /** What was sent is taken: a send that met the end of the room may go on. */
   sendRoomGrew(): void {
-    if (!this.wantsRoom || this.sendRoomBytes <= 0) return
+    if (!this.wantsRoom || !this.hasRoom) return
+    this.wantsRoom = false
+    this.activity()
+  }
+
+  /** The room itself grew, or shrank: from now on what is free counts. */
+  roomChanged(): void {
     this.wantsRoom = false
     this.activity()
   }
@@ -216,7 +263,7 @@ export class Endpoint {
   /** Something of `inbound` was taken: the other end may go on sending. */
   madeRoom(): void {
     const { other } = this
-    if (other.pipe === null) other.activity()
+    if (other.pipe === null) other.sendRoomGrew()
     else other.pipe.resume()
   }
 
@@ -249,22 +296,9 @@ export class Endpoint {
   private sendToClosed(parts: readonly Uint8Array[]): number {
     let count = 0
     for (const part of parts) count += part.length
-    this.cutOff(this.finReceived ? Errno.EPIPE : Errno.ECONNRESET)
+    this.arriveReset()
     return count
   }
-}
-
-/** A connection: its two ends. */
-export function endpointPair(
-  near: SocketAddress,
-  far: SocketAddress,
-  windowBytes: number,
-): [Endpoint, Endpoint] {
-  const a = new Endpoint(near, windowBytes)
-  const b = new Endpoint(far, windowBytes)
-  a.other = b
-  b.other = a
-  return [a, b]
 }
 
 function ignore(): void {

@@ -10,9 +10,9 @@
 import { Errno, POLLIN, WOULD_BLOCK } from '../../src/index.js'
 import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
 import { DescriptorTable } from './descriptor-table.js'
-import { endpointPair } from './endpoint.js'
 import type { Endpoint } from './endpoint.js'
 import { Script } from './script.js'
+import { endpointPair } from './unix-endpoint.js'
 
 /** The library did to a descriptor or a buffer what no correct program does. */
 export class MisuseError extends Error {
@@ -33,6 +33,8 @@ export interface Listener {
   readonly address: SocketAddress
   readonly backlog: number
   readonly queue: Endpoint[]
+  /** Whose request found the queue full: they ask again, and get in when there is room. */
+  readonly late: Endpoint[]
 }
 
 type Entry = Endpoint | Listener | ForeignFile
@@ -42,13 +44,16 @@ export interface FakeKernelOptions {
   readonly windowBytes: number
   /** Descriptors with this number or above do not exist: accept answers EMFILE. */
   readonly fdLimit: number
-  /** Connects the library to listeners of other kernels. Default: nobody else is there. */
+  /**
+   * Connects the library to listeners of other kernels, or takes a way of its own to one of this:
+   * asked first. Default: nobody else is there.
+   */
   readonly dial?: (near: Endpoint, far: Endpoint, address: SocketAddress) => boolean
 }
 
-/** sendv takes at most this many pieces. */
 /** With less room than this a batch of reads ends: the others wait for the next one. */
 const RECV_EACH_LEAST_BYTES = 512
+/** sendv takes at most this many pieces. */
 const MAX_PARTS = 64
 /** The first of the ports that Linux gives out by itself. */
 const FIRST_EPHEMERAL_PORT = 32_768
@@ -156,7 +161,7 @@ export class FakeKernel implements SocketIo {
         : { name: options.path, address: '', port: 0, family: 'Unix' }
     if (this.listenerAt((other) => sameAddress(other.address, address))) return -Errno.EADDRINUSE
     const { backlog } = options
-    return this.open({ kind: 'listener', fd: -1, address, backlog, queue: [] })
+    return this.open({ kind: 'listener', fd: -1, address, backlog, queue: [], late: [] })
   }
 
   accept(listenFd: number): number {
@@ -169,27 +174,46 @@ export class FakeKernel implements SocketIo {
       return scripted
     }
     const waiting = entry.queue[0]
-    if (waiting === undefined) return WOULD_BLOCK
+    // A number is looked for first, whoever waits.
+    if (waiting === undefined) return this.descriptors.isFull ? -Errno.EMFILE : WOULD_BLOCK
     const fd = this.open(waiting)
-    if (fd >= 0) entry.queue.shift()
+    if (fd < 0) return fd
+    entry.queue.shift()
+    while (entry.late.length > 0 && !isFull(entry)) {
+      const late = entry.late.shift()!
+      this.request(entry, late.other, late)
+    }
     return fd
   }
 
   connect(address: SocketAddress): number {
     const scripted = this.script.connect.next()
     if (scripted !== undefined && scripted < 0) return scripted
+    const listener = this.listenerAt((other) => sameAddress(other.address, address))
+    if (address.family === 'Unix') {
+      if (listener === undefined) return -Errno.ENOENT
+      if (isFull(listener)) return WOULD_BLOCK
+    }
     const from = { ...address, name: '', port: this.ephemeralPort() }
     const [near, far] = endpointPair(from, address, this.options.windowBytes)
     const fd = this.open(near)
     if (fd < 0) return fd
-    const listener = this.listenerAt((other) => sameAddress(other.address, address))
-    if (listener !== undefined) {
-      if (!this.enqueue(listener, far)) near.cutOff(Errno.ECONNREFUSED)
-      return fd
-    }
     near.connecting = true
-    if (this.options.dial?.(near, far, address) !== true) this.dialled.push(far)
+    if (this.options.dial?.(near, far, address) === true) return fd
+    if (listener === undefined) this.dialled.push(far)
+    else this.request(listener, near, far)
     return fd
+  }
+
+  /** A request to connect arrives at a listener of this kernel. */
+  request(listener: Listener, near: Endpoint, far: Endpoint): void {
+    if (near.closed !== undefined) return
+    if (!this.enqueue(listener, far)) {
+      listener.late.push(far)
+      return
+    }
+    near.connecting = false
+    near.activity()
   }
 
   recv(fd: number, into: IoBuffer, offset: number, length: number): number {
@@ -249,7 +273,10 @@ export class FakeKernel implements SocketIo {
     if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
     this.descriptors.remove(fd)
     if (entry.kind === 'socket') entry.close(abort ? 'abort' : 'close')
-    else for (const waiting of entry.queue) waiting.close('abort')
+    else {
+      for (const waiting of entry.queue) waiting.drop()
+      for (const { other } of entry.late) other.cutOff(Errno.ECONNREFUSED)
+    }
     return 0
   }
 
@@ -270,7 +297,7 @@ export class FakeKernel implements SocketIo {
 
   /** Puts an end into a listener's queue. @returns false: it is full */
   enqueue(listener: Listener, endpoint: Endpoint): boolean {
-    if (listener.queue.length >= listener.backlog) return false
+    if (isFull(listener)) return false
     listener.queue.push(endpoint)
     this.onActivity(listener.fd)
     return true
@@ -349,6 +376,11 @@ export class FakeKernel implements SocketIo {
 
 function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
   return a.port === b.port && a.name === b.name && (a.family === 'Unix') === (b.family === 'Unix')
+}
+
+/** A queue holds one more than was asked for (sk_acceptq_is_full). */
+function isFull({ queue, backlog }: Listener): boolean {
+  return queue.length > backlog
 }
 
 function familyOf(address: string): 'IPv4' | 'IPv6' {

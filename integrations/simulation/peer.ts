@@ -32,9 +32,9 @@ export class Peer {
     return this.far.other.closed
   }
 
-  /** The library's end of file has arrived: it closed, or ended its sending direction. */
+  /** Nothing more will come: the library closed, reset, or ended its sending direction. */
   get ended(): boolean {
-    return this.far.finReceived
+    return this.far.finReceived || this.far.cut
   }
 
   /**
@@ -56,7 +56,7 @@ export class Peer {
 
   set windowBytes(bytes: number) {
     this.far.windowBytes = bytes
-    this.far.madeRoom()
+    this.far.other.roomChanged()
   }
 
   /** Sends bytes. A text is sent as UTF-8. @returns false: they go nowhere any more */

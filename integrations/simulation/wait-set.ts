@@ -45,7 +45,7 @@ export class WaitSet implements PollSet {
     if (this.watches.has(fd)) throw new MisuseError(`ADD_POLL_FD(${fd}): already waited for (C1)`)
     const { gen, context } = change
     this.watches.set(fd, { fd, gen, owner: context, mask: events, reportedAtZero: false })
-    this.ready.add(fd)
+    this.activity(fd)
   }
 
   del(fd: number): void {
@@ -91,9 +91,14 @@ export class WaitSet implements PollSet {
     return this.watches.get(fd)?.mask
   }
 
-  /** Something happened on a descriptor: look at it next time. Others are ignored. */
+  /**
+   * Something happened on a descriptor. It joins the line if it is ready for what is waited for;
+   * who is not, is told of nothing. Others are ignored.
+   */
   activity(fd: number): void {
-    if (this.watches.has(fd)) this.ready.add(fd)
+    const watch = this.watches.get(fd)
+    if (watch === undefined || this.ready.has(fd)) return
+    if ((this.readinessOf(fd) & (watch.mask | POLLERR | POLLHUP)) !== 0) this.ready.add(fd)
   }
 
   /**
@@ -147,7 +152,7 @@ export class WaitSet implements PollSet {
     if (mask === watch.mask) return
     watch.mask = mask
     watch.reportedAtZero = false
-    this.ready.add(watch.fd)
+    this.activity(watch.fd)
   }
 
   private watch(call: string, fd: number, events: number): Watch {

@@ -107,12 +107,8 @@ export class Network {
     const { latencyMs } = this.link(from.name, host.name)
     this.later(2 * latencyMs, () => {
       const listener = host.kernel.listenerAt(() => true)
-      if (listener === undefined || !host.kernel.enqueue(listener, far)) {
-        near.cutOff(Errno.ECONNREFUSED)
-        return
-      }
-      near.connecting = false
-      near.activity()
+      if (listener === undefined) near.cutOff(Errno.ECONNREFUSED)
+      else host.kernel.request(listener, near, far)
     })
     return true
   }
@@ -209,4 +205,5 @@ const NO_LISTENER: Listener = {
   address: { name: '', address: '', port: 0, family: 'IPv4' },
   backlog: 0,
   queue: [],
+  late: [],
 }
