@@ -190,7 +190,13 @@ function pollSetOver(poller: Poller): PollSet {
   return {
     ...(driver === undefined
       ? {}
-      : { timeout: (timeoutMs: number) => driver.timeoutChanged(timeoutMs) }),
+      : {
+          timeout(timeoutMs: number, _deadlineMs: number | null, context: object) {
+            // A client whose connection failed at once has something due, and no descriptor.
+            loop.count(context as Context, 0)
+            driver.timeoutChanged(timeoutMs)
+          },
+        }),
     add(fd, events, change) {
       poller.add(fd, events, change.gen, change.context)
       loop.count(change.context as Context, 1)

@@ -13,7 +13,9 @@ import type { Listener, MisuseError } from './simulation/fake-kernel.js'
 import type { Script } from './simulation/script.js'
 import { VirtualClock } from './simulation/virtual-clock.js'
 import { WaitSet } from './simulation/wait-set.js'
+import { ServerPeer } from './simulation/server-peer.js'
 import { WsPeer } from './simulation/ws-peer.js'
+import type { FakeResolver } from './simulation/fake-resolver.js'
 
 export { Campaign, isFailure, runScenario, trySeed } from './simulation/campaign/campaign.js'
 export type {
@@ -47,6 +49,11 @@ export type { Closing } from './simulation/endpoint.js'
 export { MisuseError } from './simulation/fake-kernel.js'
 export { ServerFrameDecoder, encodeClientFrame } from './simulation/frame-codec.js'
 export type { Frame, FrameToSend } from './simulation/frame-codec.js'
+export { ClientFrameDecoder } from './simulation/frame-codec.js'
+export type { MaskedFrame } from './simulation/frame-codec.js'
+export { FakeResolver, Lookup } from './simulation/fake-resolver.js'
+export { ServerPeer } from './simulation/server-peer.js'
+export type { ClientRequest } from './simulation/server-peer.js'
 export { Peer } from './simulation/peer.js'
 export { Script } from './simulation/script.js'
 export { VirtualClock } from './simulation/virtual-clock.js'
@@ -162,8 +169,13 @@ export class FakePoller {
    * Connections begun by the library to addresses where nothing listens here, oldest first: taken
    * by this look.
    */
-  dialled(): WsPeer[] {
-    return this.kernel.dialled.splice(0).map((far) => new WsPeer(far))
+  dialled(): ServerPeer[] {
+    return this.kernel.dialled.splice(0).map((far) => new ServerPeer(far))
+  }
+
+  /** Names: laid down in `names`, or answered one by one from `lookups`. */
+  get resolver(): FakeResolver {
+    return this.kernel.resolver
   }
 
   /** Puts a connection into a listener's accept queue. @returns its far end */

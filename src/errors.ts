@@ -62,6 +62,9 @@ export interface Fault {
   readonly sentence: string
 }
 
+/** What only the application hears: the peer gets nothing. */
+const told = (source: string, sentence: string) => ({ closeCode: 1006, source, sentence }) as const
+
 const table = {
   // Opening handshake and HTTP
   REQUEST_MALFORMED: {
@@ -150,6 +153,27 @@ const table = {
     sentence: 'The server did not answer in time.',
   },
 
+  // A client's way to its connection
+  NAME_UNKNOWN: told('getaddrinfo(3)', 'The name has no address.'),
+  NAME_TIMEOUT: told('resolveTimeoutMs', 'The name was not resolved in time.'),
+  CONNECT_FAILED: told('connect(2)', 'No address could be connected to.'),
+  CONNECT_TIMEOUT: told('connectTimeoutMs', 'No address answered in time.'),
+  PROXY_REFUSED: told('RFC 9110 9.3.6', 'The proxy opened no tunnel.'),
+  PROXY_AUTHORIZATION: told('RFC 9110 11.7.1', 'The proxy wants other credentials.'),
+  PROXY_TIMEOUT: told('proxyTimeoutMs', 'The proxy did not answer in time.'),
+  ANSWER_TIMEOUT: told('handshakeTimeoutMs', 'The answer was not complete in time.'),
+  ANSWER_MALFORMED: told('RFC 9112 2.2', 'The answer is not well-formed HTTP/1.1.'),
+  ANSWER_TOO_LARGE: told('maxHeaderBytes', 'The answer is larger than is allowed here.'),
+  ANSWER_STATUS: told('RFC 6455 4.1 (1)', 'The server did not switch protocols.'),
+  ANSWER_VERSION: told('RFC 6455 4.1', 'A handshake is answered in HTTP/1.1.'),
+  ANSWER_UPGRADE: told('RFC 6455 4.1 (2)', 'The Upgrade header must be websocket.'),
+  ANSWER_CONNECTION: told('RFC 6455 4.1 (3)', 'Connection must contain Upgrade.'),
+  ANSWER_ACCEPT: told('RFC 6455 4.1 (4)', 'Sec-WebSocket-Accept is not of our key.'),
+  ANSWER_EXTENSION: told('RFC 6455 4.1 (5)', 'The extension was not offered.'),
+  ANSWER_PROTOCOL: told('RFC 6455 4.1 (6)', 'The subprotocol was not offered.'),
+  SESSION_FAILED: told('createSession', 'The application made no session.'),
+  TOO_MANY_CONNECTIONS: told('maxConnections', 'There are too many connections already.'),
+
   // Frames
   FRAME_RESERVED_BITS: {
     closeCode: 1002,
@@ -224,22 +248,22 @@ const table = {
   MESSAGE_TOO_BIG: {
     closeCode: 1009,
     source: 'maxMessageBytes',
-    sentence: 'The message is larger than this server allows.',
+    sentence: 'The message is larger than is allowed here.',
   },
   FRAME_TOO_BIG: {
     closeCode: 1009,
     source: 'maxFrameBytes',
-    sentence: 'The frame is larger than this server allows.',
+    sentence: 'The frame is larger than is allowed here.',
   },
   TOO_MANY_FRAGMENTS: {
     closeCode: 1008,
     source: 'maxFragments',
-    sentence: 'The message has more fragments than this server allows.',
+    sentence: 'The message has more fragments than are allowed here.',
   },
   CONTEXT_BUFFERS_FULL: {
     closeCode: 1013,
     source: 'maxContextBufferedBytes',
-    sentence: 'The server holds too much data for all its peers together.',
+    sentence: 'Too much data is held here for all peers together.',
   },
   TOO_MANY_PINGS: {
     closeCode: 1008,
@@ -277,7 +301,7 @@ const table = {
   CALLBACK_THREW: {
     closeCode: 1011,
     source: 'C29',
-    sentence: 'The server met an unexpected condition.',
+    sentence: 'The application met an unexpected condition.',
   },
   SEND_QUEUE_FULL: {
     closeCode: 1013,

@@ -4,7 +4,7 @@
  */
 export { contextDestroy, createContext, hostOf, isDestroyed } from './context/create-context.js'
 export type { OriginPolicy } from './connection/connection.js'
-export type { ContextOptions } from './context/context-options.js'
+export { DEFEAT_CLIENT_MASK, type ContextOptions } from './context/context-options.js'
 export type { OnHandlers } from './context/announcer.js'
 export type { Host, PollSet, Tap } from './host.js'
 
@@ -38,6 +38,8 @@ export {
   type FileInfo,
   type IoBuffer,
   type ListenOptions,
+  type Resolver,
+  type ResolverAnswer,
   type SocketAddress,
   type SocketIo,
 } from './socket/socket-io.js'
@@ -52,10 +54,12 @@ export {
 export {
   ACCEPT,
   DEFER,
+  type AddressAttempt,
   type AnyProtocolDefinition,
   type CallbackAnswer,
   type CallbackArguments,
   type CloseInfo,
+  type ConnectFailure,
   type Context,
   type ContextEvents,
   type FilterAnswer,
@@ -67,11 +71,13 @@ export {
   type ProtocolDefinition,
   type Refusal,
   type Sync,
+  type UpgradeAnswer,
   type Wsi,
 } from './protocol/protocol-types.js'
 export type { UpgradeRequest } from './wire/handshake.js'
 export type { AnswerHeaders } from './wire/http-answer.js'
-export type { RequestHead } from './wire/request-head.js'
+export type { HeaderFields, RequestHead } from './wire/request-head.js'
+export type { ResponseHead } from './wire/response-head.js'
 
 export {
   batch,
@@ -98,6 +104,8 @@ export {
   type DetachedSocket,
   detachSocket,
 } from './commands/adopt.js'
+export { clientConnect } from './commands/client-connect.js'
+export type { ClientOptions } from './commands/client-options.js'
 export { close, closeAll, hangup, hangupOnClient, stopListening } from './commands/close.js'
 export { answerHandshake, httpRespond, type HttpAnswer } from './commands/http-respond.js'
 export {

@@ -29,7 +29,7 @@ const ROWS: Readonly<Record<string, 'here' | { readonly later: string }>> = {
   remainingPacketPayload: 'here',
   isFinalFragment: 'here',
   isBinary: 'here',
-  clientConnect: { later: 'the client role' },
+  clientConnect: 'here',
   hangupOnClient: 'here',
   close: 'here',
   hangup: 'here',
@@ -65,11 +65,11 @@ const ROWS: Readonly<Record<string, 'here' | { readonly later: string }>> = {
   HTTP_BODY: { later: 'bodies come with HTTP' },
   HTTP_WRITEABLE: { later: 'answers in pieces come with HTTP' },
   HTTP_COMPLETE: { later: 'answers in pieces come with HTTP' },
-  CLIENT_ESTABLISHED: { later: 'the client role' },
-  CLIENT_CONNECTION_ERROR: { later: 'the client role' },
-  CLIENT_RECEIVE: { later: 'the client role' },
-  CLIENT_RECEIVE_PONG: { later: 'the client role' },
-  CLIENT_WRITEABLE: { later: 'the client role' },
+  CLIENT_ESTABLISHED: 'here',
+  CLIENT_CONNECTION_ERROR: 'here',
+  CLIENT_RECEIVE: 'here',
+  CLIENT_RECEIVE_PONG: 'here',
+  CLIENT_WRITEABLE: 'here',
 
   // Protocols and callbacks
   reasons: 'here',
@@ -85,7 +85,7 @@ const ROWS: Readonly<Record<string, 'here' | { readonly later: string }>> = {
 
   // Parts of rows that are here
   'createContext tls': { later: 'TLS' },
-  'createContext DEFEAT_CLIENT_MASK': { later: 'the client role: it is the client that masks' },
+  'createContext DEFEAT_CLIENT_MASK': 'here',
   'write HTTP, HTTP_FINAL': { later: 'answers in pieces come with HTTP' },
   'Protocol broadcastSocketPath': { later: 'with openBroadcast' },
 }

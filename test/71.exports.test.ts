@@ -60,6 +60,7 @@ describe('71 the reference', () => {
     this.timeout(60_000)
     for (const [title, type] of [
       ['createContext', 'ContextOptions'],
+      ['clientConnect', 'ClientOptions'],
       ['defineProtocol', 'ProtocolOptions'],
       ['epollHost', 'EpollHostOptions'],
       ['Poller', 'PollerOptions'],

@@ -31,6 +31,7 @@ static void end_of_environment(void* data) {
   Addon* addon = static_cast<Addon*>(data);
   release_signals(addon);
   release_pollers(addon);
+  release_resolver(addon);
   for (int fd = 0; fd < addon->fds.size(); ++fd) {
     if (addon->fds.kind(fd) == FdKind::kNone) continue;
     forget_unix_path(addon, fd, true);
@@ -67,6 +68,7 @@ static napi_value init(napi_env env, napi_value exports) {
   export_shed(env, exports, addon);
   export_signals(env, exports, addon);
   export_uv_poll(env, exports, addon);
+  export_resolver(env, exports, addon);
   return exports;
 }
 

@@ -20,7 +20,7 @@
 namespace extpoll {
 
 // What a descriptor in our table is, and with it which calls accept it. kNone is not ours.
-enum class FdKind : uint8_t { kNone, kSocket, kTcp, kFile, kEvent, kSignal };
+enum class FdKind : uint8_t { kNone, kSocket, kTcp, kFile, kEvent, kSignal, kResolver };
 
 // Who is at the other end of an accepted TCP socket, as accept4 told it: after a reset getpeername
 // would not know. family 0: unknown.
@@ -73,6 +73,7 @@ struct BufferSlot {
 };
 
 struct UvPoll;
+struct ResolverState;
 
 // A set of descriptors that wait together. poll(2) keeps its array here, epoll keeps it itself.
 struct PollerSlot {
@@ -161,6 +162,7 @@ struct Addon {
   SlotTable<PollerSlot> pollers;
   std::vector<UnixPath> unix_paths;
   std::vector<Spare> spares;
+  ResolverState* resolver = nullptr;  // with the first name
 };
 
 // --- arguments.cc: each throws on failure and answers false; `fn` and `name` are for people.
@@ -284,6 +286,9 @@ void forget_spare(Addon* addon, int listen_fd);
 void release_pollers(Addon* addon);
 void release_signals(Addon* addon);
 
+// --- resolver.cc
+void release_resolver(Addon* addon);
+
 // --- uv-poll.cc
 void close_uv_poll(UvPoll* poll);
 
@@ -299,5 +304,6 @@ void export_files(napi_env env, napi_value exports, Addon* addon);
 void export_shed(napi_env env, napi_value exports, Addon* addon);
 void export_signals(napi_env env, napi_value exports, Addon* addon);
 void export_uv_poll(napi_env env, napi_value exports, Addon* addon);
+void export_resolver(napi_env env, napi_value exports, Addon* addon);
 
 }  // namespace extpoll

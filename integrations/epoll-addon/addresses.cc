@@ -284,10 +284,39 @@ static napi_value JS_peerAddress(napi_env env, napi_callback_info info) {
   return ask_address(args, getpeername);
 }
 
+// Linux may connect a socket to itself where nothing listens on the port it chose.
+static bool is_self(const Address& here, const Address& there) {
+  return here.size == there.size && here.family() != AF_UNIX &&
+         memcmp(&here.storage, &there.storage, here.size) == 0;
+}
+
+// connectResult(fd) -> 0 connected, -EAGAIN not yet, or -errno. Readiness may be spurious, so the
+// socket is asked whether it has a peer.
+static napi_value JS_connectResult(napi_env env, napi_callback_info info) {
+  Args<1> args(env, info, "connectResult");
+  int fd = 0;
+  if (!args.fd(0, &fd)) return nullptr;
+  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return number(env, -errno);
+  if (error != 0) return number(env, -error);
+  Address here;
+  Address there;
+  there.size = sizeof there.storage;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&there.storage), &there.size) != 0) {
+    return number(env, errno == ENOTCONN ? -EAGAIN : -errno);
+  }
+  here.size = sizeof here.storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&here.storage), &here.size) != 0) here.size = 0;
+  return number(env, is_self(here, there) ? -ECONNREFUSED : 0);
+}
+
 void export_addresses(napi_env env, napi_value exports, Addon* addon) {
   export_function(env, exports, addon, "listenTcp", JS_listenTcp);
   export_function(env, exports, addon, "listenUnix", JS_listenUnix);
   export_function(env, exports, addon, "connectTcp", JS_connectTcp);
+  export_function(env, exports, addon, "connectResult", JS_connectResult);
   export_function(env, exports, addon, "connectUnix", JS_connectUnix);
   export_function(env, exports, addon, "localAddress", JS_localAddress);
   export_function(env, exports, addon, "peerAddress", JS_peerAddress);

@@ -10,6 +10,7 @@
         "files.cc",
         "memory.cc",
         "poller.cc",
+        "resolver.cc",
         "shed.cc",
         "signals.cc",
         "sockets.cc",

@@ -10,7 +10,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UsageError } from '../../src/index.js'
-import type { FileInfo, SocketAddress } from '../../src/index.js'
+import type { FileInfo, ResolverAnswer, SocketAddress } from '../../src/index.js'
 
 /**
  * What the addon exports. Numbers in, numbers out: results are counts, descriptors, or -errno.
@@ -31,6 +31,7 @@ export interface Addon {
   shutdown(fd: number): number
   close(fd: number, abort: boolean): number
   socketError(fd: number): number
+  connectResult(fd: number): number
   adopt(fd: number): number
   duplicate(fd: number): number
   release(fd: number): number
@@ -60,6 +61,12 @@ export interface Addon {
   eventDrain(fd: number): number
   eventClose(fd: number): number
 
+  resolverOpen(): number
+  resolverStart(fd: number, id: number, name: string, family: 4 | 6): number
+  resolverTake(fd: number): ResolverAnswer | null
+  resolverCancel(fd: number, id: number): void
+  resolverClose(fd: number): number
+
   openFile(root: string, path: string, walk: boolean): number
   fileInfo(fileFd: number): FileInfo | number
   sendFile(fd: number, fileFd: number, offset: number, length: number): number
@@ -85,6 +92,7 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   shutdown: 1,
   close: 2,
   socketError: 1,
+  connectResult: 1,
   adopt: 1,
   duplicate: 1,
   release: 1,
@@ -109,6 +117,11 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   eventWrite: 1,
   eventDrain: 1,
   eventClose: 1,
+  resolverOpen: 0,
+  resolverStart: 4,
+  resolverTake: 1,
+  resolverCancel: 2,
+  resolverClose: 1,
   openFile: 3,
   fileInfo: 1,
   sendFile: 4,

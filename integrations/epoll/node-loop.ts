@@ -50,7 +50,7 @@ export class NodeLoop implements LoopDriver {
   /** The wait became shorter, or the deadline it was for is gone (C21). */
   timeoutChanged(timeoutMs: number): void {
     // A turn looks at everything when it ends.
-    if (!this.#turning) this.#arm(timeoutMs)
+    if (!this.#turning) this.#await(timeoutMs)
   }
 
   #turn(): void {
@@ -65,6 +65,16 @@ export class NodeLoop implements LoopDriver {
       if (this.#fds === 0) this.#activate(false)
       else this.#arm(this.#loop.timeoutMs())
     }
+  }
+
+  /** Without a descriptor the poller is not watched: a turn by a timer alone. */
+  #await(timeoutMs: number): void {
+    if (this.#fds > 0) this.#arm(timeoutMs)
+    else if (timeoutMs >= 0 && this.#timer === undefined)
+      this.#timer = setTimeout(() => {
+        this.#disarm()
+        this.#turn()
+      }, timeoutMs)
   }
 
   #activate(active: boolean): void {

@@ -9,13 +9,13 @@ import { Errno, UsageError } from '../../src/index.js'
 import type { IoBuffer, SocketAddress, SocketIo } from '../../src/index.js'
 import { addon } from '../epoll-addon/binding.js'
 
-/** The functions of SocketIo that this host has; it has no resolver. */
-export type EpollSocketIo = Required<Omit<SocketIo, 'resolve' | 'resolved' | 'takesAnyBuffer'>>
+/** The functions of SocketIo that this host has: all of them. */
+export type EpollSocketIo = Required<Omit<SocketIo, 'takesAnyBuffer'>>
 
 /**
  * Sockets of the kernel: TCP over IPv4 and IPv6, and Unix stream sockets.
  *
- * Every function of the bytes seam but the resolver. A descriptor that was neither made nor adopted
+ * Every function of the bytes seam. A descriptor that was neither made nor adopted
  * here is -EBADF (-9), and 0, 1 and 2 always are. A wrong type, a number out of range or a buffer
  * that was freed throws an Error with a `code`.
  *
@@ -38,6 +38,8 @@ export const socketIo: EpollSocketIo = {
   shed: (listenFd, farewell) => addon().shed(listenFd, farewell),
   connect: ({ family, name, address, port }) =>
     family === 'Unix' ? addon().connectUnix(name) : addon().connectTcp(address, port),
+
+  connectResult: (fd) => addon().connectResult(fd),
 
   adopt(socket) {
     const fd = checkedSocket(socket)
@@ -64,6 +66,14 @@ export const socketIo: EpollSocketIo = {
   peerAddress: (fd) => addon().peerAddress(fd),
   remembersPeers: true,
   mask: (buffer, offset, length, key) => addon().mask(buffer.id, offset, length, key),
+
+  resolver: {
+    open: () => addon().resolverOpen(),
+    start: (fd, id, name, family) => addon().resolverStart(fd, id, name, family),
+    take: (fd) => addon().resolverTake(fd),
+    cancel: (fd, id) => addon().resolverCancel(fd, id),
+    close: (fd) => addon().resolverClose(fd),
+  },
 
   openFile: (root, path) => addon().openFile(root, path, false),
   fileInfo: (fileFd) => addon().fileInfo(fileFd),

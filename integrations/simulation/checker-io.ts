@@ -3,7 +3,8 @@
  *
  * Also knows which memory is the seam's: a payload in it is a view, and dead after its callback.
  */
-import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
+import type { IoBuffer, ListenOptions, Resolver, SocketAddress, SocketIo } from '../../src/index.js'
+import { WOULD_BLOCK } from '../../src/index.js'
 import type { Observer } from './checker-observer.js'
 import type { IoOp } from './checker-rule.js'
 
@@ -30,8 +31,7 @@ export class CheckedIo implements SocketIo {
   readonly shed?: NonNullable<SocketIo['shed']>
   readonly sendEach?: NonNullable<SocketIo['sendEach']>
   readonly mask?: NonNullable<SocketIo['mask']>
-  readonly resolve?: NonNullable<SocketIo['resolve']>
-  readonly resolved?: NonNullable<SocketIo['resolved']>
+  readonly resolver?: Resolver
   readonly openFile?: NonNullable<SocketIo['openFile']>
   readonly fileInfo?: NonNullable<SocketIo['fileInfo']>
   readonly sendFile?: NonNullable<SocketIo['sendFile']>
@@ -56,18 +56,10 @@ export class CheckedIo implements SocketIo {
     if (io.shed) this.shed = io.shed.bind(io)
     if (io.sendEach) this.sendEach = sendOneByOne.bind(undefined, this)
     if (io.mask) this.mask = io.mask.bind(io)
-    if (io.resolved) this.resolved = io.resolved.bind(io)
     if (io.openFile) this.openFile = io.openFile.bind(io)
     if (io.fileInfo) this.fileInfo = io.fileInfo.bind(io)
     if (io.closeFile) this.closeFile = io.closeFile.bind(io)
-    const resolve = io.resolve?.bind(io)
-    if (resolve) {
-      this.resolve = (name, port) => {
-        const fd = resolve(name, port)
-        observer.opened('resolve', fd)
-        return fd
-      }
-    }
+    if (io.resolver) this.resolver = this.watched(io.resolver)
     const sendFile = io.sendFile?.bind(io)
     if (sendFile) {
       this.sendFile = (fd, fileFd, offset, length) =>
@@ -115,6 +107,10 @@ export class CheckedIo implements SocketIo {
     const facts = this.observer.opened('connect', fd)
     if (facts !== undefined) facts.connecting = true
     return fd
+  }
+
+  connectResult(fd: number): number {
+    return this.seen('connectResult', fd, 0, () => this.io.connectResult(fd))
   }
 
   recv(fd: number, into: IoBuffer, offset: number, length: number): number {
@@ -178,6 +174,29 @@ export class CheckedIo implements SocketIo {
       return 0
     })
     return socket
+  }
+
+  private watched(inner: Resolver): Resolver {
+    return {
+      open: () => {
+        const fd = inner.open()
+        this.observer.opened('resolver', fd)
+        return fd
+      },
+      start: (fd, id, name, family) =>
+        this.seen('resolve', fd, id, () => inner.start(fd, id, name, family)),
+      take: (fd) => {
+        const facts = this.observer.beforeIo('resolved', fd)
+        const answer = inner.take(fd)
+        this.observer.afterIo('resolved', fd, facts, 0, answer === null ? WOULD_BLOCK : 0)
+        return answer
+      },
+      cancel: (fd, id) => {
+        this.observer.beforeIo('cancel', fd)
+        inner.cancel(fd, id)
+      },
+      close: (fd) => this.seen('close', fd, 0, () => inner.close(fd)),
+    }
   }
 
   private seen(op: IoOp, fd: number, wanted: number, act: () => number): number {

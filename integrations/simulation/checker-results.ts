@@ -43,6 +43,11 @@ export function applyResult(
       facts.connecting = false
       if (result !== 0) facts.failed = true
       break
+    case 'connectResult':
+      if (result === WOULD_BLOCK) break
+      facts.connecting = false
+      if (result < 0) facts.failed = true
+      break
     case 'sendFile':
       facts.sendsFile = true
       facts.sends += 1
@@ -52,6 +57,9 @@ export function applyResult(
       facts.status = Status.CLOSED
       break
     case 'shutdown':
+    case 'resolve':
+    case 'resolved':
+    case 'cancel':
     case 'localAddress':
     case 'peerAddress':
       break

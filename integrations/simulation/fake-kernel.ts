@@ -11,6 +11,10 @@ import { Errno, POLLIN, WOULD_BLOCK } from '../../src/index.js'
 import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
 import { DescriptorTable } from './descriptor-table.js'
 import type { Endpoint } from './endpoint.js'
+import { EphemeralPorts } from './ephemeral-ports.js'
+import { FakeResolver, resolverReadiness } from './fake-resolver.js'
+import type { ResolverEnd } from './fake-resolver.js'
+import { recvOneByOne, sendOneByOne } from './one-by-one.js'
 import { Script } from './script.js'
 import { endpointPair } from './unix-endpoint.js'
 
@@ -37,7 +41,7 @@ export interface Listener {
   readonly late: Endpoint[]
 }
 
-type Entry = Endpoint | Listener | ForeignFile
+type Entry = Endpoint | Listener | ForeignFile | ResolverEnd
 
 export interface FakeKernelOptions {
   /** What a connection takes before its sender would block, in each direction. */
@@ -51,12 +55,8 @@ export interface FakeKernelOptions {
   readonly dial?: (near: Endpoint, far: Endpoint, address: SocketAddress) => boolean
 }
 
-/** With less room than this a batch of reads ends: the others wait for the next one. */
-const RECV_EACH_LEAST_BYTES = 512
 /** sendv takes at most this many pieces. */
 const MAX_PARTS = 64
-/** The first of the ports that Linux gives out by itself. */
-const FIRST_EPHEMERAL_PORT = 32_768
 
 const NOWHERE: SocketAddress = { name: '', address: '', port: 0, family: '' }
 
@@ -79,10 +79,12 @@ export class FakeKernel implements SocketIo {
   /** The mask with which a descriptor is polled; 0 where it is not. */
   maskOf: (fd: number) => number = () => 0
 
+  /** Names; a test answers those it did not lay down. */
+  readonly resolver = new FakeResolver(this)
   readonly descriptors: DescriptorTable<Entry>
   private readonly buffers = new Map<number, IoBuffer>()
   private nextBufferId = 1
-  private nextPort = FIRST_EPHEMERAL_PORT
+  private readonly ports = new EphemeralPorts()
   private readonly hear = (endpoint: Endpoint): void => {
     if (endpoint.fd >= 0) this.onActivity(endpoint.fd)
   }
@@ -97,6 +99,7 @@ export class FakeKernel implements SocketIo {
     const entry = this.descriptors.get(fd)
     if (entry === undefined || entry.kind === 'foreign') return 0
     if (entry.kind === 'socket') return entry.readiness
+    if (entry.kind === 'resolver') return resolverReadiness(entry)
     return entry.queue.length > 0 ? POLLIN : 0
   }
 
@@ -127,7 +130,7 @@ export class FakeKernel implements SocketIo {
 
   /** The two ends of a connection to a listener, in nobody's queue yet: first this kernel's. */
   pairFor(listener: Listener, address: string): [near: Endpoint, far: Endpoint] {
-    const from = { ...listener.address, name: '', address, port: this.ephemeralPort() }
+    const from = { ...listener.address, name: '', address, port: this.ports.next() }
     return endpointPair(listener.address, from, this.options.windowBytes)
   }
 
@@ -154,7 +157,7 @@ export class FakeKernel implements SocketIo {
   listen(options: ListenOptions): number {
     const scripted = this.script.listen.next()
     if (scripted !== undefined && scripted < 0) return scripted
-    const port = options.path === undefined ? options.port || this.ephemeralPort() : 0
+    const port = options.path === undefined ? options.port || this.ports.next() : 0
     const address: SocketAddress =
       options.path === undefined
         ? { name: '', address: options.address, port, family: familyOf(options.address) }
@@ -194,7 +197,7 @@ export class FakeKernel implements SocketIo {
       if (listener === undefined) return -Errno.ENOENT
       if (isFull(listener)) return WOULD_BLOCK
     }
-    const from = { ...address, name: '', port: this.ephemeralPort() }
+    const from = { ...address, name: '', port: this.ports.next() }
     const [near, far] = endpointPair(from, address, this.options.windowBytes)
     const fd = this.open(near)
     if (fd < 0) return fd
@@ -216,6 +219,27 @@ export class FakeKernel implements SocketIo {
     near.activity()
   }
 
+  connectResult(fd: number): number {
+    const socket = this.socket('connectResult', fd)
+    return socket.connecting ? WOULD_BLOCK : -socket.takeError()
+  }
+
+  /** For the resolver: its descriptor. */
+  openResolver(end: ResolverEnd): number {
+    return this.open(end)
+  }
+
+  resolverAt(call: string, fd: number): ResolverEnd {
+    const entry = this.descriptors.get(fd)
+    return entry?.kind === 'resolver' ? entry : this.misuse(`${call}(${fd}): this is no resolver`)
+  }
+
+  closeResolver(fd: number): number {
+    this.resolverAt('close', fd).fd = -1
+    this.forget(fd)
+    return 0
+  }
+
   recv(fd: number, into: IoBuffer, offset: number, length: number): number {
     this.counts.recv += 1
     const socket = this.socket('recv', fd)
@@ -224,16 +248,7 @@ export class FakeKernel implements SocketIo {
   }
 
   recvEach(into: IoBuffer, list: IoBuffer, count: number): number {
-    const numbers = new Int32Array(list.bytes.buffer, list.bytes.byteOffset, count * 4)
-    let offset = numbers[1]!
-    const end = offset + numbers[2]!
-    for (let row = 0; row < count; row++) {
-      if (end - offset < RECV_EACH_LEAST_BYTES) return row
-      const result = this.recv(numbers[row * 4]!, into, offset, end - offset)
-      numbers.set([offset, end - offset, result], row * 4 + 1)
-      if (result > 0) offset += result
-    }
-    return count
+    return recvOneByOne(this, into, list, count)
   }
 
   send(fd: number, from: IoBuffer, offset: number, length: number): number {
@@ -244,9 +259,7 @@ export class FakeKernel implements SocketIo {
   }
 
   sendEach(from: IoBuffer, list: IoBuffer, count: number): void {
-    const numbers = new Int32Array(list.bytes.buffer, list.bytes.byteOffset, count * 4)
-    for (let at = 0; at < numbers.length; at += 4)
-      numbers[at + 3] = this.send(numbers[at]!, from, numbers[at + 1]!, numbers[at + 2]!)
+    sendOneByOne(this, from, list, count)
   }
 
   sendv(fd: number, parts: readonly Uint8Array[]): number {
@@ -270,8 +283,7 @@ export class FakeKernel implements SocketIo {
   close(fd: number, abort: boolean): number {
     this.counts.close += 1
     const entry = this.entry('close', fd)
-    if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
-    this.descriptors.remove(fd)
+    this.forget(fd)
     if (entry.kind === 'socket') entry.close(abort ? 'abort' : 'close')
     else {
       for (const waiting of entry.queue) waiting.drop()
@@ -295,6 +307,11 @@ export class FakeKernel implements SocketIo {
     return entry.kind === 'socket' ? entry.other.address : NOWHERE
   }
 
+  private forget(fd: number): void {
+    if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
+    this.descriptors.remove(fd)
+  }
+
   /** Puts an end into a listener's queue. @returns false: it is full */
   enqueue(listener: Listener, endpoint: Endpoint): boolean {
     if (isFull(listener)) return false
@@ -316,8 +333,7 @@ export class FakeKernel implements SocketIo {
   detach(fd: number): Endpoint {
     this.counts.close += 1
     const socket = this.socket('close', fd)
-    if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
-    this.descriptors.remove(fd)
+    this.forget(fd)
     socket.fd = -1
     return socket
   }
@@ -342,7 +358,7 @@ export class FakeKernel implements SocketIo {
     const entry = this.descriptors.get(fd)
     if (entry === undefined) return this.misuse(`${call}(${fd}): this descriptor is not open`)
     if (entry.kind === 'foreign') return this.misuse(`${call}(${fd}): a file of somebody else`)
-    return entry
+    return entry.kind === 'resolver' ? this.misuse(`${call}(${fd}): this is a resolver`) : entry
   }
 
   private socket(call: string, fd: number): Endpoint {
@@ -359,12 +375,6 @@ export class FakeKernel implements SocketIo {
     if (!whole || offset < 0 || length <= 0 || offset + length > buffer.bytes.length) {
       this.misuse(`${call}: ${length} bytes at ${offset} of a buffer of ${buffer.bytes.length}`)
     }
-  }
-
-  private ephemeralPort(): number {
-    const port = this.nextPort
-    this.nextPort = port === 60_999 ? FIRST_EPHEMERAL_PORT : port + 1
-    return port
   }
 
   private misuse(sentence: string): never {

@@ -39,6 +39,47 @@ export function encodeClientFrame(frame: FrameToSend): Buffer {
   return Buffer.concat([Buffer.of(first, ...header), key, payload])
 }
 
+/** A frame with the key that it was masked with. */
+export interface MaskedFrame extends Frame {
+  readonly key: number
+}
+
+/** Frames of a client, strictly: each must be masked. */
+export class ClientFrameDecoder {
+  private rest: Buffer = Buffer.alloc(0)
+  private readonly rules = new ServerFrameDecoder()
+
+  decode(bytes: Buffer): MaskedFrame[] {
+    this.rest = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes])
+    const frames: MaskedFrame[] = []
+    for (let frame = this.next(); frame !== undefined; frame = this.next()) frames.push(frame)
+    return frames
+  }
+
+  /** Takes the mask off, and lets the rules of both sides judge what is beneath. */
+  private next(): MaskedFrame | undefined {
+    const { rest } = this
+    if (rest.length < 2) return undefined
+    const second = rest[1]!
+    if ((second & 0x80) === 0) refuse('a client frame is not masked (5.1)')
+    const short = second & 0x7f
+    const keyAt = short < 126 ? 2 : short === 126 ? 4 : 10
+    if (rest.length < keyAt + 4) return undefined
+    const size =
+      short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
+    const start = keyAt + 4
+    if (rest.length < start + size) return undefined
+    const payload = Buffer.from(rest.subarray(start, start + size))
+    for (let at = 0; at < size; at += 1) payload[at]! ^= rest[keyAt + (at & 3)]!
+    const bare = Buffer.concat([rest.subarray(0, keyAt), payload])
+    bare[1]! &= 0x7f
+    const [frame] = this.rules.decode(bare)
+    if (frame === undefined) return refuse('a frame is less than its length says')
+    this.rest = rest.subarray(start + size)
+    return { ...frame, key: rest.readUInt32LE(keyAt) }
+  }
+}
+
 /** Takes bytes as they come; gives whole frames. */
 export class ServerFrameDecoder {
   private rest: Buffer = Buffer.alloc(0)
@@ -119,5 +160,5 @@ function lengthField(size: number): number[] {
 }
 
 function refuse(sentence: string): never {
-  throw new Error(`not a WebSocket server: ${sentence}`)
+  throw new Error(`not WebSocket: ${sentence}`)
 }

@@ -54,6 +54,10 @@ export class StreamIo implements SocketIo {
     return -Errno.EOPNOTSUPP
   }
 
+  connectResult(): number {
+    return -Errno.EBADF
+  }
+
   adopt(stream: number | object, begun: boolean): number {
     const duplex = checkedStream(stream, begun)
     duplex.allowHalfOpen = true

@@ -4,6 +4,7 @@
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { armDeadline } from '../connection/deadline.js'
+import { closeResolver } from '../connection/dial-end.js'
 import { dropConnection } from '../connection/drop.js'
 import { beginClose } from '../connection/ending.js'
 import { refuseFault } from '../connection/opening.js'
@@ -111,7 +112,7 @@ export function stopListening(ctx: Context): boolean {
 /**
  * The orderly end of all connections: the listener goes, every WebSocket gets its closing
  * handshake, a request being answered is finished, one that is not yet understood or decided gets
- * 503; what remains after `graceMs` is cut.
+ * 503, a client that is not open yet CLIENT_CONNECTION_ERROR; what remains after `graceMs` is cut.
  * The context itself stays: destroy it when `pollFds(ctx)` is empty.
  * @param graceMs whole milliseconds from 1
  */
@@ -128,6 +129,7 @@ export function closeAll(ctx: Context, code = 1001, graceMs = 5_000): void {
   try {
     closeListener(core)
     for (const connection of core.connections()) closeWithin(core, connection, code, graceMs)
+    closeResolver(core)
   } finally {
     leave(core, 'closeAll', undefined)
   }
@@ -148,6 +150,7 @@ function closeWithin(
       initiator: 'application',
       cause: 'CLOSED_BY_APPLICATION',
     })
+  if (connection.dial !== null) dropConnection(core, connection, 'HUNG_UP', 'application')
   if (connection.state === State.ENDED) return
   const latestMs = core.now() + graceMs
   if (connection.stateDeadlineMs === 0 || connection.stateDeadlineMs > latestMs)

@@ -10,7 +10,10 @@ import { OPCODE_BINARY } from '../wire/opcode.js'
 
 const UNKNOWN_ADDRESS: SocketAddress = { name: '', address: '', port: 0, family: '' }
 
-/** The fd the host knows; -1 once the connection is over. @see seed: libwebsocket_get_socket_fd */
+/**
+ * The fd the host knows; -1 before a client has one, and once the connection is over.
+ * @see seed: libwebsocket_get_socket_fd
+ */
 export function getSocketFd(wsi: Wsi): number {
   const connection = connectionOf(wsi, 'getSocketFd')
   return connection.state === State.ENDED ? -1 : connection.fd

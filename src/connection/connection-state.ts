@@ -6,33 +6,55 @@
  * Source: RFC 6455 1.2 and 7.1; CONTRACT.md C3, C19.
  */
 export const State = {
+  /** Client: the name is being resolved. No descriptor yet. */
+  RESOLVING: 0,
+  /** Client: addresses are being tried, each with a descriptor of its own. */
+  CONNECTING: 1,
+  /** Client: the proxy was asked for a tunnel; reading its answer. */
+  PROXY: 2,
+  /** Client: the upgrade was asked for; reading the answer. */
+  UPGRADING: 3,
   /** Reading a request head. */
-  REQUEST: 0,
+  REQUEST: 4,
   /** A filter decides later; bytes that come meanwhile wait. */
-  DEFERRED: 1,
+  DEFERRED: 5,
   /** An HTTP request is being answered by the application. */
-  HTTP: 2,
+  HTTP: 6,
   /** Messages both ways. */
-  OPEN: 3,
+  OPEN: 7,
   /** Our close frame is on its way; the peer may still send, and owes us its own. */
-  CLOSING: 4,
+  CLOSING: 8,
   /** The transport takes no more from us; what the peer sent before is still delivered (C17). */
-  DRAINING: 5,
+  DRAINING: 9,
   /** Nothing received counts any more; what is queued still leaves. */
-  FLUSHING: 6,
+  FLUSHING: 10,
   /**
    * All was sent, FIN too; reading until the peer ends, so that no reset takes the last bytes away.
    */
-  LINGERING: 7,
-  ENDED: 8,
+  LINGERING: 11,
+  ENDED: 12,
 } as const
 
 export type StateNumber = (typeof State)[keyof typeof State]
 
 export type ConnectionEvent =
-  'defer' | 'http' | 'accept' | 'close sent' | 'send failed' | 'last write' | 'linger' | 'end'
+  | 'resolved'
+  | 'tunnel'
+  | 'ask'
+  | 'defer'
+  | 'http'
+  | 'accept'
+  | 'close sent'
+  | 'send failed'
+  | 'last write'
+  | 'linger'
+  | 'end'
 
 const transitions: Readonly<Record<StateNumber, Partial<Record<ConnectionEvent, StateNumber>>>> = {
+  [State.RESOLVING]: { resolved: State.CONNECTING, end: State.ENDED },
+  [State.CONNECTING]: { tunnel: State.PROXY, ask: State.UPGRADING, end: State.ENDED },
+  [State.PROXY]: { ask: State.UPGRADING, end: State.ENDED },
+  [State.UPGRADING]: { accept: State.OPEN, end: State.ENDED },
   [State.REQUEST]: {
     defer: State.DEFERRED,
     http: State.HTTP,

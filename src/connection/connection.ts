@@ -16,8 +16,10 @@ import { type UpgradeRequest } from '../wire/handshake.js'
 import { type RequestHead } from '../wire/request-head.js'
 import { type Budget } from './budget.js'
 import { type ConnectionEvent, nextState, State, type StateNumber } from './connection-state.js'
+import { type Dial, type ResolverEntry } from './dial.js'
 import { type Limits } from './limits.js'
 import { type MessageAssembly } from './message-assembly.js'
+import { type Role, SERVER } from './role.js'
 import { type SendQueue } from './send-queue.js'
 import { TimedEntry } from './timed-entry.js'
 
@@ -60,6 +62,10 @@ export interface Core {
   readonly header: FrameHeader
   /** The one transmit arena, empty between outermost calls. */
   readonly arena: IoBuffer
+  /** The same memory as 32-bit words. */
+  readonly arenaWords: Int32Array
+  /** Frames of a client are masked with 0: DEFEAT_CLIENT_MASK. */
+  readonly defeatsMask: boolean
   /** The seam's own masking, where it has one. */
   readonly nativeMask:
     ((buffer: IoBuffer, offset: number, length: number, key: number) => void) | null
@@ -77,6 +83,22 @@ export interface Core {
   wallClock(): number
   /** A fraction in [0, 1) from the host's entropy. */
   randomFraction(): number
+  /** 32 bits of the host's entropy, none of them given out before. */
+  randomWord(): number
+  /** The seam of connections that are made, and of names. */
+  readonly io: SocketIo
+  /** Client connections that have no descriptor of their own yet, oldest first. */
+  readonly dialling: Set<Connection>
+  /** The descriptor of the resolver's answers; null before the first name. */
+  resolver: ResolverEntry | null
+  /** A generation for a descriptor (C5). */
+  nextGen(): number
+  /** ADD, before a byte moves. @throws what the keeper of the poll array threw (C9) */
+  join(entry: TimedEntry): void
+  /** DEL; whoever calls closes the descriptor next (C3). */
+  part(entry: TimedEntry): void
+  /** The connection takes the place of one of its attempts. */
+  takePlace(attempt: TimedEntry, connection: Connection): void
   /** Compare this entry's interest with what the host knows, at the exit. */
   touch(entry: TimedEntry): void
   /** The connection was written to; in order of first write. */
@@ -105,7 +127,11 @@ export interface Core {
 export class Connection extends TimedEntry {
   readonly core: Core
   readonly io: SocketIo
+  /** A client's is set once it has a descriptor. */
   #peer: SocketAddress | null
+  role: Role = SERVER
+  /** A client's way to its connection; null once it is open, and always for a server's. */
+  dial: Dial | null = null
   state: StateNumber = State.REQUEST
   protocol: ProtocolEntry | null = null
   /** The session object; made by createSession. */
@@ -183,6 +209,10 @@ export class Connection extends TimedEntry {
   /** The other side's address. */
   get peer(): SocketAddress {
     return (this.#peer ??= this.io.peerAddress(this.fd))
+  }
+
+  set peer(address: SocketAddress) {
+    this.#peer = address
   }
 
   /** The application's handle is this object itself. */
@@ -264,7 +294,7 @@ export class Connection extends TimedEntry {
     if (held === null) return true
     const { rxHighWaterBytes, maxHeaderBytes } = this.core.limits
     // A head must come in whole, or be found too large, before anything of it can be consumed.
-    const highWaterBytes = state === State.REQUEST ? maxHeaderBytes + 1 : rxHighWaterBytes
+    const highWaterBytes = state <= State.REQUEST ? maxHeaderBytes + 1 : rxHighWaterBytes
     return held.length - this.heldAt < highWaterBytes
   }
 

@@ -1,5 +1,4 @@
 /** Control frames in: ping, pong, close. Source: RFC 6455 5.5. */
-import { Reason } from '../protocol/callback-reason.js'
 import { parseClosePayload } from '../wire/close-code.js'
 import { OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG } from '../wire/opcode.js'
 import { type Connection, type Core } from './connection.js'
@@ -21,11 +20,11 @@ export function receiveControl(
       break
     case OPCODE_PONG: {
       const protocol = connection.protocol!
-      if (protocol.hears(Reason.RECEIVE_PONG))
+      if (protocol.hears(connection.role.pong))
         core.call(
           connection,
           protocol,
-          Reason.RECEIVE_PONG,
+          connection.role.pong,
           protocol.copies ? Buffer.from(payload) : payload,
           payload.length,
         )

@@ -11,6 +11,8 @@ export function nextDeadlineMs(connection: Connection): number {
   const { limits } = connection.core
   let earliest = Infinity
   if (connection.stateDeadlineMs !== 0) earliest = connection.stateDeadlineMs
+  if (connection.dial !== null && connection.dial.stepMs !== 0)
+    earliest = Math.min(earliest, connection.dial.stepMs)
   if (connection.queue !== null)
     earliest = Math.min(earliest, connection.queue.stalledSinceMs + limits.writeStallTimeoutMs)
   if (connection.errorHeardMs !== 0)

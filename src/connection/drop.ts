@@ -63,6 +63,7 @@ export function tellAbnormal(
 
 /** The connection is over; the exit order completes the end. */
 export function endNow(core: Core, connection: Connection): void {
+  if (connection.dial !== null) connection.dial.failedIn = connection.state
   connection.move('end')
   dropQueue(core, connection)
   dropHeld(core, connection)

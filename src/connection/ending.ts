@@ -10,8 +10,10 @@ import { type CloseInfo } from '../protocol/protocol-types.js'
 import { CLOSE_ABNORMAL, formatClosePayload } from '../wire/close-code.js'
 import { OPCODE_CLOSE } from '../wire/opcode.js'
 import { type Connection, type Core } from './connection.js'
+import { connectFailure } from './connect-failure.js'
 import { State } from './connection-state.js'
 import { armDeadline } from './deadline.js'
+import { releaseDial } from './dial-end.js'
 import { dropConnection, endNow, tellAbnormal } from './drop.js'
 import { dropHeld } from './held.js'
 import { transmitControl } from './transmit-frame.js'
@@ -40,7 +42,8 @@ export function answerClose(
   connection.closing = { ...began, code, reason }
   if (connection.state === State.OPEN)
     transmitControl(core, connection, OPCODE_CLOSE, formatClosePayload(code, ''))
-  lastWrite(core, connection, false)
+  // It is the server that ends the transport, and the client that waits for it (7.1.1).
+  lastWrite(core, connection, connection.role.client)
 }
 
 /** The peer broke a rule, or a limit: says so in a close frame, and ends (RFC 6455 7.1.7). */
@@ -105,8 +108,9 @@ export function finish(
   if (connection.state !== State.ENDED) return false
   dropHeld(core, connection)
   connection.keepPeer()
+  if (connection.dial !== null) releaseDial(core, connection.dial)
   remove(connection)
-  connection.io.close(connection.fd, connection.abortive)
+  if (connection.fd >= 0) connection.io.close(connection.fd, connection.abortive)
   tellEnd(core, connection)
   return true
 }
@@ -130,17 +134,26 @@ export function giveBack(
   return socket
 }
 
-/** FIN after the last byte, and wait for the peer's: closing now could reset our words away. */
+/**
+ * FIN after the last byte, and wait for the peer's: closing now could reset our words away. A
+ * client leaves the first FIN to the server.
+ */
 function linger(core: Core, connection: Connection): void {
   connection.move('linger')
-  connection.io.shutdown(connection.fd)
+  if (!connection.role.client) connection.io.shutdown(connection.fd)
   connection.stateDeadlineMs = core.now() + core.limits.lingerTimeoutMs
   armDeadline(core, connection)
   core.touch(connection)
 }
 
 function tellEnd(core: Core, connection: Connection): void {
-  const { closing } = connection
+  const { closing, dial } = connection
+  if (dial !== null) {
+    const failure = connectFailure(connection, dial)
+    const protocol = connection.protocol ?? dial.target.protocol
+    core.call(connection, protocol, Reason.CLIENT_CONNECTION_ERROR, failure, 0)
+    return
+  }
   const protocol = connection.protocol ?? core.protocols[0]!
   const reason = connection.established ? Reason.CLOSED : Reason.HTTP_CLOSED
   core.call(connection, protocol, reason, closing, 0)

@@ -25,9 +25,39 @@ const rows = {
     min: 1,
     max: MAX_MS,
     why:
-      'From accept to the answer, deferred filters included: a slow handshake holds a ' +
-      'descriptor. nginx client_header_timeout 60 s, Node headersTimeout 60 s, ' +
-      'libwebsockets 20 s.',
+      'From accept to the answer, deferred filters included, and of a client from its request to ' +
+      'the answer: a slow handshake holds a descriptor. nginx client_header_timeout 60 s, Node ' +
+      'headersTimeout 60 s, libwebsockets 20 s.',
+  },
+  resolveTimeoutMs: {
+    default: 10_000,
+    min: 1,
+    max: MAX_MS,
+    why: 'Until a name has its first address. resolv.conf waits 5 s, and tries twice.',
+  },
+  resolutionDelayMs: {
+    default: 50,
+    min: 0,
+    max: MAX_MS,
+    why: 'IPv4 addresses that came first wait this long for those of IPv6. RFC 8305 50 ms.',
+  },
+  connectTimeoutMs: {
+    default: 10_000,
+    min: 1,
+    max: MAX_MS,
+    why: 'Of all addresses together. Linux alone waits two minutes for one; curl 300 s.',
+  },
+  connectAttemptDelayMs: {
+    default: 250,
+    min: 10,
+    max: MAX_MS,
+    why: 'An address that keeps silent this long gets company by the next. RFC 8305 250 ms.',
+  },
+  proxyTimeoutMs: {
+    default: 10_000,
+    min: 1,
+    max: MAX_MS,
+    why: 'From CONNECT to the answer: the proxy connects meanwhile.',
   },
   idleTimeoutMs: {
     default: 120_000,
@@ -179,6 +209,12 @@ const rows = {
     why:
       'Of one address (IPv6: one /64). 0 = maxConnections: a proxy in front makes all ' +
       'peers one.',
+  },
+  maxConnectAddresses: {
+    default: 16,
+    min: 1,
+    max: 1_024,
+    why: 'Addresses of a name that are tried: a name may have hundreds.',
   },
   listenBacklog: {
     default: 511,

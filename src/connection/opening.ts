@@ -18,8 +18,8 @@ import { formatHttpDate } from '../wire/http-date.js'
 import { findHeadEnd, parseRequestHead, type RequestHead } from '../wire/request-head.js'
 import { type Connection, type Core, type Gate, THREW } from './connection.js'
 import { State } from './connection-state.js'
-import { armDeadline } from './deadline.js'
 import { lastWrite } from './ending.js'
+import { becomeOpen } from './establish.js'
 import { transmitBytes, transmitHead } from './transmit.js'
 
 /** Header lines that an answer to this fault must carry. */
@@ -242,16 +242,7 @@ export function establish(
   request: UpgradeRequest,
 ): void {
   connection.admission = null
-  connection.move('accept')
-  connection.stateDeadlineMs = 0
-  connection.lastRxMs = core.now()
-  // Connections made together must not ping together: up to a tenth sooner, by entropy.
-  const { pingIntervalMs } = core.limits
-  connection.pingIntervalMs =
-    pingIntervalMs === 0 ? 0 : pingIntervalMs * (1 - core.randomFraction() / 10)
-  armDeadline(core, connection)
-  core.touch(connection)
-  connection.established = true
+  becomeOpen(core, connection)
   core.call(connection, protocol, Reason.ESTABLISHED, request, 0)
 }
 

@@ -6,7 +6,6 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { type FaultName } from '../errors.js'
-import { Reason } from '../protocol/callback-reason.js'
 import { type FrameHeader, headerFault, readFrameHeader } from '../wire/frame-parser.js'
 import { rotateMaskingKey, unmask } from '../wire/masking.js'
 import { CONTROL_BIT, OPCODE_CONTINUATION, OPCODE_TEXT } from '../wire/opcode.js'
@@ -30,7 +29,8 @@ export function consumeFrames(core: Core, connection: Connection, at: number, en
     }
     const headerBytes = readFrameHeader(bytes, at, end, header)
     if (headerBytes === 0) break
-    const fault = headerFault(header, true, 0) ?? sequenceFault(connection, header)
+    const fault =
+      headerFault(header, !connection.role.client, 0) ?? sequenceFault(connection, header)
     if (fault !== null) {
       failConnection(core, connection, fault)
       return end
@@ -77,6 +77,7 @@ function sequenceFault(connection: Connection, header: FrameHeader): FaultName |
 }
 
 function unmaskReceived(core: Core, start: number, stop: number, key: number): void {
+  if (key === 0) return
   const { rx } = core
   if (stop - start >= NATIVE_MASK_MIN_BYTES && core.nativeMask !== null)
     core.nativeMask(rx, start, stop - start, key)
@@ -145,7 +146,13 @@ function assemble(
   connection.dropAssembly()
   // The assembly's memory belongs to nobody else: a protocol that wants copies may keep it.
   connection.finalFragment = true
-  core.call(connection, connection.protocol!, Reason.RECEIVE, assembly.take(), assembly.length)
+  core.call(
+    connection,
+    connection.protocol!,
+    connection.role.receive,
+    assembly.take(),
+    assembly.length,
+  )
   connection.messageOpcode = 0
 }
 
@@ -161,7 +168,7 @@ function deliverWhole(core: Core, connection: Connection, start: number, stop: n
   core.call(
     connection,
     protocol,
-    Reason.RECEIVE,
+    connection.role.receive,
     protocol.copies ? Buffer.from(view) : view,
     stop - start,
   )
@@ -182,7 +189,7 @@ function deliverPiece(
   core.call(
     connection,
     protocol,
-    Reason.RECEIVE,
+    connection.role.receive,
     protocol.copies ? Buffer.from(piece) : piece,
     piece.length,
   )

@@ -1,11 +1,13 @@
 /**
  * Frames out: header and payload into the cork, or straight to the kernel when large.
- * Source: RFC 6455 5.2; the server's frames are not masked (5.1).
+ * Source: RFC 6455 5.2; the server's frames are not masked (5.1), the client's are
+ * (transmit-masked.ts).
  */
 import { frameHeaderBytes, writeFrameHeader } from '../wire/frame-writer.js'
 import { FIN_BIT } from '../wire/opcode.js'
 import { type EncodedFrame } from '../wire/prepared-frame.js'
 import { type Connection, type Core } from './connection.js'
+import { transmitMasked, transmitMaskedText } from './transmit-masked.js'
 import { enqueue, flushCork, flushWithBody, joinsQueue, reserve } from './transmit.js'
 
 /** Below this a byte loop is cheaper than a call of `set`. */
@@ -18,6 +20,10 @@ export function transmitFrame(
   firstByte: number,
   payload: Uint8Array,
 ): void {
+  if (connection.role.client) {
+    transmitMasked(core, connection, firstByte, payload)
+    return
+  }
   const payloadBytes = payload.length
   if (joinsQueue(core, connection)) {
     queueFrame(core, connection, firstByte, payload)
@@ -46,6 +52,10 @@ export function transmitText(
   text: string,
   payloadBytes: number,
 ): void {
+  if (connection.role.client) {
+    transmitMaskedText(core, connection, firstByte, text, payloadBytes)
+    return
+  }
   if (joinsQueue(core, connection) || payloadBytes > core.limits.corkMaxBytes) {
     transmitFrame(core, connection, firstByte, Buffer.from(text, 'utf8'))
     return
@@ -59,6 +69,10 @@ export function transmitText(
 /** A frame encoded before: in the arena once for all who are written to until it is emptied. */
 export function transmitPrepared(core: Core, connection: Connection, frame: EncodedFrame): void {
   const { bytes } = frame
+  if (connection.role.client) {
+    transmitMasked(core, connection, bytes[0]!, bytes.subarray(frame.payloadAt))
+    return
+  }
   if (joinsQueue(core, connection)) {
     enqueue(core, connection, bytes, 0, bytes.length)
   } else if (bytes.length > core.limits.corkMaxBytes) {

@@ -47,7 +47,19 @@ export interface ContextOptions extends Partial<Readonly<Record<LimitName, numbe
    * does. Default false.
    */
   readonly digest?: boolean
+  /** Flags, or-ed: DEFEAT_CLIENT_MASK. */
+  readonly options?: number
+  /** True: flags that weaken the library are meant. For tests of servers. */
+  readonly unsafe?: boolean
 }
+
+/**
+ * A flag of `options`: frames of a client are masked with 0, so that what is written is what a
+ * server's tests see on the wire. Refused without `unsafe: true`: the key must not be known
+ * beforehand (RFC 6455 10.3).
+ * @see seed: LWS_SERVER_OPTION_DEFEAT_CLIENT_MASK
+ */
+export const DEFEAT_CLIENT_MASK = 1
 
 /** Every option that is no limit. */
 const OPTION_NAMES: ReadonlySet<string> = new Set([
@@ -63,6 +75,8 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   'allowedOrigins',
   'unknownProtocol',
   'digest',
+  'options',
+  'unsafe',
 ] satisfies (keyof ContextOptions)[])
 
 const HOST_METHODS = ['now', 'wallClock', 'randomFill', 'hostname'] as const
@@ -103,12 +117,25 @@ export function checkOptions(options: ContextOptions): void {
   if (address !== undefined && typeof address !== 'string')
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'address must be an IPv4 or IPv6 address in text')
   checkIds(options)
+  checkFlags(options)
   if (unknownProtocol !== undefined && !['refuse', 'accept'].includes(unknownProtocol))
     throw new UsageError('ERR_EXTPOLL_OPTIONS', `unknownProtocol must be 'refuse' or 'accept'`)
   if (digest !== undefined && typeof digest !== 'boolean')
     throw new UsageError('ERR_EXTPOLL_OPTIONS', 'digest must be true or false')
   if (onError !== undefined && typeof onError !== 'function')
     throw new UsageError('ERR_EXTPOLL_OPTIONS', 'onError must be a function')
+}
+
+function checkFlags({ options = 0, unsafe = false }: ContextOptions): void {
+  if (options !== 0 && options !== DEFEAT_CLIENT_MASK)
+    throw new UsageError('ERR_EXTPOLL_OPTIONS', 'options must be 0 or DEFEAT_CLIENT_MASK')
+  if (typeof unsafe !== 'boolean')
+    throw new UsageError('ERR_EXTPOLL_OPTIONS', 'unsafe must be true or false')
+  if (options !== 0 && !unsafe)
+    throw new UsageError(
+      'ERR_EXTPOLL_UNSAFE',
+      'DEFEAT_CLIENT_MASK is for tests: say unsafe: true if you mean it',
+    )
 }
 
 function checkIds({ host, gid, uid }: ContextOptions): void {

@@ -7,6 +7,7 @@
 import { Budget, RX_HEADER_BYTES } from '../connection/budget.js'
 import { Connection, type Core, type OriginPolicy, THREW } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
+import { type ResolverEntry } from '../connection/dial.js'
 import { failConnection } from '../connection/ending.js'
 import { type Limits } from '../connection/limits.js'
 import { type Listener } from '../connection/listener.js'
@@ -15,7 +16,7 @@ import { type TimedEntry } from '../connection/timed-entry.js'
 import { FlushTogether } from '../connection/flush-together.js'
 import { flushCork } from '../connection/transmit.js'
 import { RunDigest } from '../digest/run-digest.js'
-import { ContextDestroyedError, UsageError } from '../errors.js'
+import { ContextDestroyedError } from '../errors.js'
 import { type Host, type Tap } from '../host.js'
 import { DeadlineHeap } from '../poll/deadline-heap.js'
 import { InterestTable } from '../poll/interest-table.js'
@@ -24,7 +25,9 @@ import { makeProtocols, type ProtocolEntry } from '../protocol/protocol-table.js
 import { type IoBuffer, type SocketIo } from '../socket/socket-io.js'
 import { FrameHeader } from '../wire/frame-parser.js'
 import { Announcer } from './announcer.js'
-import { type ContextOptions } from './context-options.js'
+import { type ContextOptions, DEFEAT_CLIENT_MASK } from './context-options.js'
+import { Entropy } from './entropy.js'
+import { ErrorSink } from './error-sink.js'
 
 /** The transmit arena: a full txBudgetBytes of corks, and some room for headers. */
 const ARENA_BYTES = 2 ** 18 + 2 ** 16
@@ -72,12 +75,19 @@ export class ContextState implements Core {
   rxWords!: Int32Array
   readonly header = new FrameHeader()
   arena!: IoBuffer
+  arenaWords!: Int32Array
+  readonly defeatsMask: boolean
   nativeMask: Core['nativeMask'] = null
   /** Where the seam can send to many in one call. */
   flushTogether: FlushTogether | null = null
   receiveAhead: ReceiveAhead | null = null
   /** What the last turn of a batch handled. */
   turnMessages = 0
+  readonly io: SocketIo
+  /** Clients without a descriptor yet, the oldest first. */
+  readonly dialling = new Set<Connection>()
+  /** Opened with the first name asked for. */
+  resolver: ResolverEntry | null = null
   arenaUsedBytes = 0
   bufferedBytes = 0
 
@@ -115,15 +125,13 @@ export class ContextState implements Core {
   #nowKnown = false
   #wallClockMs = 0
   #wallClockKnown = false
-  #errors: unknown[] = []
-  readonly #onError: ((error: unknown) => void) | undefined
   #gen = 0
   #rxMemory!: ArrayBufferLike
   #rxOffset = 0
   readonly #views: Buffer[] = Array.from({ length: KEPT_VIEWS }, () => Buffer.alloc(0))
   readonly #viewStarts = new Int32Array(KEPT_VIEWS).fill(-1)
-  readonly #entropy = new Uint32Array(64)
-  #entropyLeft = 0
+  readonly #entropy: Entropy
+  readonly #errors: ErrorSink
 
   constructor(options: ContextOptions, limits: Limits, allowsOrigin: OriginPolicy) {
     this.runDigest = options.digest === true ? new RunDigest(options, limits) : null
@@ -131,16 +139,19 @@ export class ContextState implements Core {
     this.givenHost = options.host
     this.host = host
     this.tap = host.tap ?? null
+    this.#entropy = new Entropy(host)
     this.limits = limits
     this.allowsOrigin = allowsOrigin
     this.refusesUnknownProtocols = options.unknownProtocol !== 'accept'
     this.protocols = makeProtocols(options.protocols, this.handle, limits)
-    this.#onError = options.onError
+    this.#errors = new ErrorSink(options.onError)
     this.announcer = new Announcer(this, host.pollSet, options.on)
     this.runDigest?.observe(this.announcer)
     this.table = new InterestTable(this, (change, { guestOf }) => {
       this.announcer.announce(change, guestOf === null ? null : guestOf.pollSet!)
     })
+    this.io = host.io
+    this.defeatsMask = ((options.options ?? 0) & DEFEAT_CLIENT_MASK) !== 0
     this.#takeMemory(host.io)
   }
 
@@ -151,12 +162,12 @@ export class ContextState implements Core {
     this.memoryOf = io
     this.nativeMask = io.mask === undefined ? null : io.mask.bind(io)
     this.rx = io.createBuffer(rxBytes)
-    const { buffer, byteOffset, length } = this.rx.bytes
-    this.#rxMemory = buffer
-    this.#rxOffset = byteOffset
-    this.rxWords = new Int32Array(buffer, byteOffset, length >> 2)
+    this.rxWords = wordsOf(this.rx)
+    this.#rxMemory = this.rx.bytes.buffer
+    this.#rxOffset = this.rx.bytes.byteOffset
     this.#viewStarts.fill(-1)
     this.arena = io.createBuffer(Math.max(ARENA_BYTES, corkMaxBytes * 2))
+    this.arenaWords = wordsOf(this.arena)
     this.flushTogether = io.sendEach === undefined ? null : new FlushTogether(io)
     this.receiveAhead = io.recvEach === undefined ? null : new ReceiveAhead(io)
   }
@@ -198,9 +209,7 @@ export class ContextState implements Core {
 
   /** Takes what callbacks threw and no onError took. */
   takeErrors(): unknown[] {
-    const errors = this.#errors
-    if (errors.length > 0) this.#errors = []
-    return errors
+    return this.#errors.take()
   }
 
   /** The clock as it was last read. */
@@ -255,11 +264,11 @@ export class ContextState implements Core {
   }
 
   randomFraction(): number {
-    if (this.#entropyLeft === 0) {
-      this.host.randomFill(new Uint8Array(this.#entropy.buffer))
-      this.#entropyLeft = this.#entropy.length
-    }
-    return this.#entropy[--this.#entropyLeft]! / 2 ** 32
+    return this.randomWord() / 2 ** 32
+  }
+
+  randomWord(): number {
+    return this.#entropy.word()
   }
 
   /** Unsigned 32-bit, never 0 (C5). */
@@ -267,6 +276,20 @@ export class ContextState implements Core {
     if (this.host.nextGen !== undefined) return this.host.nextGen()
     this.#gen = this.#gen === 0xffff_ffff ? 1 : this.#gen + 1
     return this.#gen
+  }
+
+  join(entry: TimedEntry): void {
+    this.table.add(entry)
+  }
+
+  part(entry: TimedEntry): void {
+    this.deadlines.remove(entry)
+    this.table.remove(entry)
+  }
+
+  takePlace(attempt: TimedEntry, connection: Connection): void {
+    this.table.replace(attempt, connection)
+    this.dialling.delete(connection)
   }
 
   touch(entry: TimedEntry): void {
@@ -323,9 +346,7 @@ export class ContextState implements Core {
         data,
         len,
       )
-      return typeof answer === 'object' && answer !== null && this.#refusesPromise(answer)
-        ? THREW
-        : answer
+      return typeof answer === 'object' && this.#errors.refusesPromise(answer) ? THREW : answer
     } catch (error) {
       this.report(error)
       if (connection.state === State.OPEN || connection.state === State.CLOSING)
@@ -350,29 +371,8 @@ export class ContextState implements Core {
     }
   }
 
-  #refusesPromise(answer: object): boolean {
-    if (typeof (answer as { then?: unknown }).then !== 'function') return false
-    this.report(
-      new UsageError(
-        'ERR_EXTPOLL_ASYNC_CALLBACK',
-
-        'a callback answered a Promise: callbacks are synchronous; start your ' +
-          'asynchronous work and write() when it is done',
-      ),
-    )
-    return true
-  }
-
   report(error: unknown): void {
-    if (this.#onError === undefined) {
-      this.#errors.push(error)
-      return
-    }
-    try {
-      this.#onError(error)
-    } catch (second) {
-      this.#errors.push(second)
-    }
+    this.#errors.report(error)
   }
 
   /** Is there progress to be made without readiness? (C14) */
@@ -385,11 +385,15 @@ export class ContextState implements Core {
     )
   }
 
-  /** Every connection, in ADD order; safe against changes while it is walked. */
+  /** A list of every connection, in ADD order; those without a descriptor yet come last. */
   connections(): Connection[] {
     const live: Connection[] = []
     for (const entry of this.table.entries.values())
       if (entry instanceof Connection) live.push(entry)
-    return live
+    return [...live, ...this.dialling]
   }
+}
+
+function wordsOf({ bytes }: IoBuffer): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
 }

@@ -1,7 +1,9 @@
 /** The end of a context (C27): everybody is ended first, then gone one by one in ADD order. */
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
-import { dropQueue } from '../connection/drop.js'
+import { Attempt, ResolverEntry } from '../connection/dial.js'
+import { closeResolver, dropAttempt } from '../connection/dial-end.js'
+import { endNow } from '../connection/drop.js'
 import { beginClose, finish } from '../connection/ending.js'
 import { drainQueue, flushCork } from '../connection/transmit.js'
 import { type ContextState } from './context-state.js'
@@ -12,17 +14,18 @@ export function destroyNow(core: ContextState): void {
   core.destroyed = true
   core.table.forget()
   const entries = [...core.table.entries.values()]
+  const dialling = [...core.dialling]
   for (const entry of entries) if (entry instanceof Connection) sayGoingAway(core, entry)
   for (const entry of entries) {
-    if (entry instanceof Connection) {
-      core.ending = entry
-      finish(core, entry, (ended) => {
-        forgetConnection(core, ended)
-      })
-      core.ending = null
-    } else {
-      closeListener(core)
-    }
+    if (entry instanceof Connection) finishNow(core, entry)
+    else if (entry instanceof Attempt) dropAttempt(core, core.io, entry.connection.dial!, entry)
+    else if (entry instanceof ResolverEntry) closeResolver(core)
+    else closeListener(core)
+  }
+  // Those without a descriptor of their own have lost what they waited for.
+  for (const connection of dialling) {
+    sayGoingAway(core, connection)
+    finishNow(core, connection)
   }
   core.flushCount = 0
   core.endList.length = 0
@@ -30,6 +33,14 @@ export function destroyNow(core: ContextState): void {
   core.pending.clear()
   core.freeMemory()
   core.announcer.announceDestroyed()
+}
+
+function finishNow(core: ContextState, connection: Connection): void {
+  core.ending = connection
+  finish(core, connection, (ended) => {
+    forgetConnection(core, ended)
+  })
+  core.ending = null
 }
 
 /** One attempt to send what is queued and 1001, without waiting; then it counts as ended. */
@@ -51,8 +62,7 @@ function sayGoingAway(core: ContextState, connection: Connection): void {
     initiator: 'application',
     cause: 'CONTEXT_DESTROYED',
   }
-  dropQueue(core, connection)
-  connection.move('end')
+  endNow(core, connection)
 }
 
 /** DEL and close of the listener, if there is one. */

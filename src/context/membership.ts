@@ -24,11 +24,12 @@ export function admitConnection(core: ContextState, connection: Connection): voi
 
 /** Takes it out of every table; DEL is announced while the fd is open (C3). */
 export function forgetConnection(core: ContextState, connection: Connection): void {
+  core.dialling.delete(connection)
   core.deadlines.remove(connection)
   core.pending.delete(connection)
   core.table.remove(connection)
   core.connectionCount--
-  if (countsPeers(core)) {
+  if (countsPeers(core) && !connection.role.client) {
     const key = peerKey(connection.peer)
     const left = (core.connectionsByPeer.get(key) ?? 1) - 1
     if (left === 0) core.connectionsByPeer.delete(key)

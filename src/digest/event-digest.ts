@@ -7,7 +7,11 @@
  */
 import { Connection } from '../connection/connection.js'
 import { Reason } from '../protocol/callback-reason.js'
-import { type CloseInfo } from '../protocol/protocol-types.js'
+import {
+  type CloseInfo,
+  type ConnectFailure,
+  type UpgradeAnswer,
+} from '../protocol/protocol-types.js'
 import { type RequestHead } from '../wire/request-head.js'
 import { ValueHash } from './value-hash.js'
 
@@ -65,6 +69,14 @@ class EventLanes {
       heard.text(method)
       heard.text(target)
       heard.value(connection.protocol?.name)
+    } else if (reason === Reason.CLIENT_ESTABLISHED) {
+      // Its other headers have the key in them, and the time of day.
+      heard.text((data as UpgradeAnswer).protocol)
+      heard.value(connection.protocol?.name)
+    } else if (reason === Reason.CLIENT_CONNECTION_ERROR) {
+      // Which addresses were tried, and in what words it is told, is of the host and of time.
+      const { initiator, cause, phase } = data as ConnectFailure
+      for (const text of [initiator, cause, phase]) heard.text(text)
     } else if (ENDS.has(reason) && data !== null) {
       const { code, reason: why, initiator, cause } = data as CloseInfo
       heard.number(code)

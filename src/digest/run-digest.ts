@@ -158,18 +158,26 @@ export class RunDigest {
 
   /** Whatever functions it has, the optional ones among them. */
   #heardIo(io: SocketIo): SocketIo {
-    const heard: Record<string, AnyFunction | undefined> = {}
-    for (const name of functionNames(io)) {
+    const { resolver } = io
+    const others: Partial<Record<string, unknown>> = this.#heardFunctions(io, '')
+    for (const name of FOR_MANY) others[name] = undefined
+    if (resolver !== undefined)
+      others['resolver'] = replaced(resolver, this.#heardFunctions(resolver, 'resolver.'))
+    return replaced(io, others as Partial<SocketIo>)
+  }
+
+  #heardFunctions(object: object, prefix: string): Record<string, AnyFunction> {
+    const heard: Record<string, AnyFunction> = {}
+    for (const name of functionNames(object)) {
       if (UNSEEN_IO.has(name)) continue
-      const own = (io as unknown as Record<string, AnyFunction>)[name]!
+      const own = (object as Record<string, AnyFunction>)[name]!
       heard[name] = (...args) => {
-        const result = own.apply(io, args)
-        if (this.#depth > 0) this.#ioHappened(name, args, result)
+        const result = own.apply(object, args)
+        if (this.#depth > 0) this.#ioHappened(prefix + name, args, result)
         return result
       }
     }
-    for (const name of FOR_MANY) heard[name] = undefined
-    return replaced(io, heard as Partial<SocketIo>)
+    return heard
   }
 
   #ioHappened(name: string, args: readonly unknown[], result: unknown): void {

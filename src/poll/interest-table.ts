@@ -10,8 +10,8 @@ import { POLL_MASK } from './pollfd.js'
 
 /** Something the library waits for: a listener, a connection. */
 export abstract class PollEntry {
-  readonly fd: number
-  readonly gen: number
+  fd: number
+  gen: number
   /** The mask the host was last told. */
   mask = 0
   /** In the table: ADD was announced, DEL not yet. */
@@ -73,6 +73,20 @@ export class InterestTable<Entry extends PollEntry> {
     const prev = entry.mask
     entry.mask = 0
     this.#tell('DEL', entry, prev, prev, 0)
+  }
+
+  /**
+   * Another entry takes this one's place, its descriptor and what the host was told of it: nothing
+   * is announced. The newcomer is in no table yet.
+   */
+  replace(entry: Entry, newcomer: Entry): void {
+    newcomer.fd = entry.fd
+    newcomer.gen = entry.gen
+    newcomer.mask = entry.mask
+    newcomer.live = true
+    entry.live = false
+    this.entries.set(entry.fd, newcomer)
+    this.touch(newcomer)
   }
 
   /** The entry's interest may have changed: look at it when the call unwinds. */

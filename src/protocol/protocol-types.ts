@@ -8,6 +8,7 @@ import { type PollChange } from '../poll/poll-change.js'
 import { type SocketAddress } from '../socket/socket-io.js'
 import { type UpgradeRequest } from '../wire/handshake.js'
 import { type RequestHead } from '../wire/request-head.js'
+import { type ResponseHead } from '../wire/response-head.js'
 import { type Reason } from './callback-reason.js'
 
 declare const brand: unique symbol
@@ -64,6 +65,34 @@ export interface CloseInfo {
   readonly cause: FaultName
 }
 
+/** One address that a client tried. */
+export interface AddressAttempt {
+  /** `127.0.0.1:9000`, `[::1]:9000`, or a Unix socket's path. */
+  readonly address: string
+  /** '' while it was under way or where it connected; else the errno's name. */
+  result: string
+}
+
+/** Why a client connection never opened: the data of CLIENT_CONNECTION_ERROR. `code` is 1006. */
+export interface ConnectFailure extends CloseInfo {
+  /** For people: which phase, which address, what was expected. */
+  readonly reason: string
+  /** How far it got. */
+  readonly phase: 'resolving' | 'connecting' | 'proxy' | 'upgrading'
+  /** Whom it was for: `ws://example.com:9000/chat`. */
+  readonly target: string
+  /** Every address tried, in order. */
+  readonly attempts: readonly Readonly<AddressAttempt>[]
+  /** The last answer's head, of the proxy or the server, where one came whole. */
+  readonly response: ResponseHead | null
+}
+
+/** What the server agreed to: the data of CLIENT_ESTABLISHED. */
+export interface UpgradeAnswer extends ResponseHead {
+  /** The subprotocol that the server chose; '' for none. */
+  readonly protocol: string
+}
+
 /** The data of FILTER_NETWORK_CONNECTION: a socket just accepted and not yet announced. */
 export interface NetworkPeer extends SocketAddress {
   readonly fd: number
@@ -105,7 +134,6 @@ type DataReason =
 type PlainReason =
   | typeof Reason.SERVER_WRITEABLE
   | typeof Reason.CLIENT_WRITEABLE
-  | typeof Reason.CLIENT_ESTABLISHED
   | typeof Reason.HTTP_WRITEABLE
   | typeof Reason.HTTP_COMPLETE
 type RequestReason = typeof Reason.ESTABLISHED | typeof Reason.FILTER_PROTOCOL_CONNECTION
@@ -128,7 +156,15 @@ export type CallbackArguments<User = unknown> =
       wsi: Wsi,
       reason: typeof Reason.CLIENT_CONNECTION_ERROR,
       user: User,
-      data: CloseInfo,
+      data: ConnectFailure,
+      len: number,
+    ]
+  | [
+      ctx: Context,
+      wsi: Wsi,
+      reason: typeof Reason.CLIENT_ESTABLISHED,
+      user: User,
+      data: UpgradeAnswer,
       len: number,
     ]
   | [ctx: Context, wsi: Wsi, reason: PlainReason, user: User, data: undefined, len: number]
@@ -155,6 +191,11 @@ export interface Handlers<User = unknown> {
   RECEIVE?(wsi: Wsi, data: Buffer, user: User): Nothing
   RECEIVE_PONG?(wsi: Wsi, data: Buffer, user: User): Nothing
   SERVER_WRITEABLE?(wsi: Wsi, data: undefined, user: User): Nothing
+  CLIENT_ESTABLISHED?(wsi: Wsi, answer: UpgradeAnswer, user: User): Nothing
+  CLIENT_CONNECTION_ERROR?(wsi: Wsi, failure: ConnectFailure, user: User): Nothing
+  CLIENT_RECEIVE?(wsi: Wsi, data: Buffer, user: User): Nothing
+  CLIENT_RECEIVE_PONG?(wsi: Wsi, data: Buffer, user: User): Nothing
+  CLIENT_WRITEABLE?(wsi: Wsi, data: undefined, user: User): Nothing
   BROADCAST?(wsi: Wsi, data: Buffer, user: User): Nothing
   HTTP?(wsi: Wsi, request: RequestHead, user: User): Nothing
   HTTP_CLOSED?(wsi: Wsi, info: CloseInfo, user: User): Nothing

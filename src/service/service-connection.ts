@@ -3,6 +3,8 @@
  *
  * `revents` is a hint; what send and recv answer is the truth (C5, C11).
  */
+import { consumeAnswer } from '../client/asking.js'
+import { failDial } from '../client/failing.js'
 import { type Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { armDeadline } from '../connection/deadline.js'
@@ -14,7 +16,6 @@ import { consumeFrames } from '../connection/receive.js'
 import { drainQueue } from '../connection/transmit.js'
 import { type ContextState } from '../context/context-state.js'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../poll/pollfd.js'
-import { Reason } from '../protocol/callback-reason.js'
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
 
 /** More than any header and control frame; less than a turn's messages usually take. */
@@ -47,7 +48,7 @@ function serviceWritable(core: ContextState, connection: Connection): void {
   if (!connection.writableDeliverable) return
   connection.wantsWritable = false
   core.touch(connection)
-  core.call(connection, connection.protocol!, Reason.SERVER_WRITEABLE, undefined, 0)
+  core.call(connection, connection.protocol!, connection.role.writeable, undefined, 0)
 }
 
 /** One recv, and everything it completes. */
@@ -144,8 +145,10 @@ function consume(
   let at = start
   for (;;) {
     const { state } = connection
-    if (state === State.REQUEST) at = consumeRequest(core, connection, at, end)
-    else if (connection.delivers) at = consumeFrames(core, connection, at, end)
+    if (connection.delivers) at = consumeFrames(core, connection, at, end)
+    else if (state === State.REQUEST) at = consumeRequest(core, connection, at, end)
+    else if (connection.dial !== null && !connection.frozen)
+      at = consumeAnswer(core, connection, connection.dial, at, end)
     else if (connection.frozen) at = end
     if (connection.state === state) break
   }
@@ -160,6 +163,10 @@ function consume(
 /** The peer's FIN: the end comes once what it sent before was delivered (C17). */
 function endIfDelivered(core: ContextState, connection: Connection): void {
   if (connection.state === State.HTTP) return
+  if (connection.dial !== null) {
+    failDial(core, connection, connection.dial, 'END_OF_FILE', 'before the answer', 'peer')
+    return
+  }
   const waits =
     connection.held !== null && connection.delivers && (connection.isPending || connection.blocked)
   if (!waits) endOfFile(core, connection)

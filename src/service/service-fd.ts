@@ -1,8 +1,12 @@
 /**
  * `serviceFd`: the heart. The host's poller reported readiness; everything else follows from here.
  */
+import { serviceAttempt } from '../client/attempts.js'
+import { serviceDialDue } from '../client/due.js'
+import { serviceResolver } from '../client/names.js'
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
+import { Attempt, ResolverEntry } from '../connection/dial.js'
 import { serviceDue } from '../connection/due.js'
 import { Listener } from '../connection/listener.js'
 import { type TimedEntry } from '../connection/timed-entry.js'
@@ -59,16 +63,25 @@ export function serviceFd(ctx: Context, pollfd: Pollfd | null): ServiceResult {
   enter(core, 'serviceFd', pollfd)
   try {
     if (entry instanceof Connection) more = serviceConnection(core, entry, revents)
-    else if (entry instanceof Listener) more = serviceListener(core, entry)
+    else more = serviceOther(core, entry)
   } finally {
     leave(core, 'serviceFd', core.tap === null ? undefined : () => answerFor(entry, revents, more))
   }
   return answerFor(entry, revents, more)
 }
 
+/** A descriptor that is no connection's. @returns whether it may have more to give */
+export function serviceOther(core: ContextState, entry: TimedEntry): boolean {
+  if (entry instanceof Listener) return serviceListener(core, entry)
+  if (entry instanceof ResolverEntry) return serviceResolver(core, entry)
+  if (entry instanceof Attempt) serviceAttempt(core, entry)
+  return false
+}
+
 /** Known only when the call unwound: its exit sends, and may resume a paused listener. */
 function answerFor(entry: TimedEntry, revents: number, more: boolean): ServiceResult {
-  if (!entry.live) return 'closed'
+  // An attempt that connected lives on as its connection, under the same descriptor.
+  if (!entry.live) return entry instanceof Attempt && entry.connection.live ? 'handled' : 'closed'
   if (entry instanceof Listener) return more && !entry.paused ? 'more' : 'handled'
   return more || (entry instanceof Connection && maySendMore(entry, revents)) ? 'more' : 'handled'
 }
@@ -119,7 +132,8 @@ function serviceDeadlines(core: ContextState): boolean {
     const entry = core.deadlines.takeDue(core.now())
     if (entry === null) return false
     core.budget.deadlines--
-    if (entry instanceof Connection) serviceDue(core, entry)
+    if (entry instanceof Connection && entry.dial !== null) serviceDialDue(core, entry, entry.dial)
+    else if (entry instanceof Connection) serviceDue(core, entry)
     else if (entry instanceof Listener) resumeDue(core, entry)
   }
   const earliest = core.deadlines.earliestMs

@@ -5,15 +5,13 @@
  * out of warm caches, which one message at a time does not.
  */
 import { Connection } from '../connection/connection.js'
-import { Listener } from '../connection/listener.js'
 import { contextOf, enter, leave, throwFirst } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { ReentrantCallError } from '../errors.js'
+import { POLLIN, type Pollfd } from '../poll/pollfd.js'
 import { type Context } from '../protocol/protocol-types.js'
 import { consumeAhead, serviceConnection } from './service-connection.js'
-import { POLLIN, type Pollfd } from '../poll/pollfd.js'
-import { checkPollfd, serviceFd } from './service-fd.js'
-import { serviceListener } from './service-listener.js'
+import { checkPollfd, serviceFd, serviceOther } from './service-fd.js'
 
 /** Where turns handle more, a call for each costs little, and its bytes lie best in front. */
 const SHORT_TURN_MESSAGES = 4
@@ -76,7 +74,7 @@ function serviceOne(core: ContextState, pollfd: Pollfd): void {
   const entry = core.table.entries.get(pollfd.fd)
   if (entry === undefined || (pollfd.gen !== undefined && pollfd.gen !== entry.gen)) return
   if (entry instanceof Connection) takeTurn(core, entry, pollfd.revents)
-  else if (entry instanceof Listener) serviceListener(core, entry)
+  else serviceOther(core, entry)
 }
 
 /**

@@ -69,6 +69,40 @@ export interface FileInfo {
   readonly directory: boolean
 }
 
+/** What became of a name. */
+export interface ResolverAnswer {
+  /** The one that `start` was given. */
+  readonly id: number
+  /** In text, in the order to try them; empty with an error. */
+  readonly addresses: readonly string[]
+  /** '', or a name of getaddrinfo(3) or errno: ENOTFOUND, EAI_AGAIN. */
+  readonly error: string
+}
+
+/**
+ * Names to addresses, without ever waiting: answers come through a descriptor, which is announced
+ * like every other when the first name is asked for.
+ */
+export interface Resolver {
+  /**
+   * Opens a resolver of one's own.
+   * @returns a descriptor, readable while answers wait, or -errno
+   */
+  open(): number
+  /**
+   * Asks for the addresses of one family.
+   * @param id comes back with the answer; of the caller's choice
+   * @returns 0 or -errno
+   */
+  start(resolverFd: number, id: number, name: string, family: 4 | 6): number
+  /** Takes an answer that waits. @returns null where none does */
+  take(resolverFd: number): ResolverAnswer | null
+  /** Nobody waits for this answer any more; it may come all the same. */
+  cancel(resolverFd: number, id: number): void
+  /** Closes it, and forgets what is under way. @returns 0 or -errno */
+  close(resolverFd: number): number
+}
+
 export interface SocketIo {
   /** It takes memory that another seam's `createBuffer` gave: it looks at `bytes` alone. */
   readonly takesAnyBuffer?: boolean
@@ -93,9 +127,14 @@ export interface SocketIo {
   shed?(listenFd: number, farewell: Uint8Array): number
   /**
    * Starts a connection to an address (never a name).
-   * @returns fd (possibly still connecting: POLLOUT, then socketError) or -errno
+   * @returns fd (possibly still connecting: POLLOUT, then connectResult) or -errno
    */
   connect(address: SocketAddress): number
+  /**
+   * How a connect that was started stands.
+   * @returns 0 connected, WOULD_BLOCK not yet, or -errno
+   */
+  connectResult(fd: number): number
 
   /**
    * Takes over a connected stream that others opened: non-blocking from now on, and nobody else's
@@ -177,14 +216,8 @@ export interface SocketIo {
    */
   mask?(buffer: IoBuffer, offset: number, length: number, key: number): void
 
-  /**
-   * Starts to resolve a name. The descriptor answered is announced like every other; when it is
-   * readable, `resolved` has the answer. Absent: this host connects to addresses only.
-   * @returns fd or -errno
-   */
-  resolve?(name: string, port: number): number
-  /** The addresses found, in the order to try them, or -errno. */
-  resolved?(fd: number): readonly SocketAddress[] | number
+  /** Names to addresses. Absent: this host connects to addresses only. */
+  readonly resolver?: Resolver
 
   /**
    * Opens a file for reading beneath `root`, resolved by the kernel so that nothing escapes it.

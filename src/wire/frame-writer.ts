@@ -7,6 +7,26 @@ export function frameHeaderBytes(payloadBytes: number): number {
   return payloadBytes < 126 ? 2 : payloadBytes < 2 ** 16 ? 4 : 10
 }
 
+/** What a masking key takes, behind the length. */
+export const MASKING_KEY_BYTES = 4
+
+/** As writeFrameHeader, with the mask bit and the key. @param key first key byte lowest */
+export function writeMaskedHeader(
+  bytes: Uint8Array,
+  at: number,
+  firstByte: number,
+  payloadBytes: number,
+  key: number,
+): number {
+  const end = writeFrameHeader(bytes, at, firstByte, payloadBytes)
+  bytes[at + 1]! |= 0x80
+  bytes[end] = key & 0xff
+  bytes[end + 1] = (key >>> 8) & 0xff
+  bytes[end + 2] = (key >>> 16) & 0xff
+  bytes[end + 3] = key >>> 24
+  return end + MASKING_KEY_BYTES
+}
+
 /**
  * Writes an unmasked header at `at`.
  * @param firstByte FIN and reserved bits or-ed with the opcode

@@ -9,7 +9,7 @@ import { acceptKey, isHandshakeKey } from './accept-key.js'
 import { hasToken, listMembers, type RequestHead } from './request-head.js'
 
 /** The versions spoken. They frame alike; only the name of the Origin header tells them apart. */
-const VERSIONS = [
+export const VERSIONS = [
   { version: 13, text: '13', originHeader: 'origin' },
   { version: 8, text: '8', originHeader: 'sec-websocket-origin' },
   { version: 7, text: '7', originHeader: 'sec-websocket-origin' },

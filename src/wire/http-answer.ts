@@ -60,17 +60,22 @@ export function formatAnswerHead(
 }
 
 function formatField(name: string, value: string): string {
+  checkField(name, value)
+  if (OWNED.has(name.toLowerCase()))
+    throw new UsageError('ERR_EXTPOLL_HTTP_HEADER', `the library sets ${name} itself: leave it out`)
+  return `${name}: ${value}\r\n`
+}
+
+/** @throws UsageError for a name or a value that would break out of its line */
+export function checkField(name: string, value: unknown): void {
   if (!isToken(name))
     throw new UsageError(
       'ERR_EXTPOLL_HTTP_HEADER',
       `${JSON.stringify(name)} is no header name: use letters, digits and hyphens`,
     )
-  if (OWNED.has(name.toLowerCase()))
-    throw new UsageError('ERR_EXTPOLL_HTTP_HEADER', `the library sets ${name} itself: leave it out`)
   if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
     throw new UsageError(
       'ERR_EXTPOLL_HTTP_HEADER',
       `the value of ${name} must be one line of Latin-1 text`,
     )
-  return `${name}: ${value}\r\n`
 }

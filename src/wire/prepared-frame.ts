@@ -10,6 +10,8 @@ export interface PreparedFrame {
 export class EncodedFrame implements PreparedFrame {
   /** Header and payload. Never changed. */
   readonly bytes: Buffer
+  /** Where the payload begins in them: a client masks it anew. */
+  readonly payloadAt: number
   /** Where the bytes already stand in a transmit arena, so that more connections may share them. */
   arena: object | null = null
   arenaEpoch = 0
@@ -18,6 +20,7 @@ export class EncodedFrame implements PreparedFrame {
   /** @param payload copied */
   constructor(firstByte: number, payload: Uint8Array) {
     const headerBytes = frameHeaderBytes(payload.length)
+    this.payloadAt = headerBytes
     this.bytes = Buffer.allocUnsafeSlow(headerBytes + payload.length)
     writeFrameHeader(this.bytes, 0, firstByte, payload.length)
     this.bytes.set(payload, headerBytes)

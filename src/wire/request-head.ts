@@ -8,19 +8,13 @@
 import { type FaultName } from '../errors.js'
 
 /** A parsed request head. */
-export interface RequestHead {
+export interface RequestHead extends HeaderFields {
   /** As it came; methods are case-sensitive. */
   readonly method: string
   /** The request target as it came: `/chat?room=1`. Printable ASCII, nothing decoded. */
   readonly target: string
   /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
   readonly minorVersion: number
-  /**
-   * Names in lower case; the values of a repeated field joined with ', '. Values as Latin-1 text.
-   */
-  readonly headers: ReadonlyMap<string, string>
-  /** Names that came more than once, in lower case. */
-  readonly repeated: ReadonlySet<string>
 }
 
 /** Where a head ends: the four bytes after its last field. */
@@ -63,13 +57,41 @@ export function parseRequestHead(
   const lineEnd = REQUEST_LINE.lastIndex
   if (text[lineEnd - MAJOR_FROM_END] !== '1') return 'REQUEST_VERSION'
   const methodEnd = text.indexOf(' ', first)
+  const fields = parseFields(text, lineEnd, maxHeaderCount)
+  if (fields === 'malformed') return 'REQUEST_MALFORMED'
+  if (fields === 'too many') return 'REQUEST_HEADER_TOO_LARGE'
+  return {
+    method: text.slice(first, methodEnd),
+    target: text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1)),
+    minorVersion: text[lineEnd - 1] === '0' ? 0 : 1,
+    headers: fields.headers,
+    repeated: fields.repeated,
+  }
+}
+
+/** The header fields of a head, of a request or an answer. */
+export interface HeaderFields {
+  /**
+   * Names in lower case; the values of a repeated field joined with ', '. Values as Latin-1 text.
+   */
+  readonly headers: ReadonlyMap<string, string>
+  /** Names that came more than once, in lower case. */
+  readonly repeated: ReadonlySet<string>
+}
+
+/** The fields of a head's text. @param from where its first line ends, before the CRLF */
+export function parseFields(
+  text: string,
+  from: number,
+  maxHeaderCount: number,
+): HeaderFields | 'malformed' | 'too many' {
   const headers = new Map<string, string>()
   let repeated: Set<string> | null = null
   let count = 0
-  for (let at = lineEnd; at < text.length; at = FIELD.lastIndex) {
-    if (++count > maxHeaderCount) return 'REQUEST_HEADER_TOO_LARGE'
+  for (let at = from; at < text.length; at = FIELD.lastIndex) {
+    if (++count > maxHeaderCount) return 'too many'
     FIELD.lastIndex = at
-    if (!FIELD.test(text)) return 'REQUEST_MALFORMED'
+    if (!FIELD.test(text)) return 'malformed'
     const colon = text.indexOf(':', at)
     const name = text.slice(at + CRLF_BYTES, colon).toLowerCase()
     const value = trimmed(text, colon + 1, FIELD.lastIndex)
@@ -77,13 +99,7 @@ export function parseRequestHead(
     if (earlier !== undefined) (repeated ??= new Set()).add(name)
     headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`)
   }
-  return {
-    method: text.slice(first, methodEnd),
-    target: text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1)),
-    minorVersion: text[lineEnd - 1] === '0' ? 0 : 1,
-    headers,
-    repeated: repeated ?? NONE,
-  }
+  return { headers, repeated: repeated ?? NONE }
 }
 
 /** Without the optional white space around it. */

@@ -40,6 +40,7 @@ function legalArguments(): Record<string, unknown[]> {
   native['eventWrite']!(native['pollerWakeFd']!(pollerId)) // so that no wait ever blocks
   const fileFd = native['openFile']!('/', 'dev/null', false) as number
   const eventFd = native['eventCreate']!() as number
+  const resolverFd = native['resolverOpen']!() as number
   return {
     createBuffer: [64, false],
     freeBuffer: [bufferId],
@@ -53,6 +54,12 @@ function legalArguments(): Record<string, unknown[]> {
     shutdown: [client],
     close: [client, false],
     socketError: [client],
+    connectResult: [client],
+    resolverOpen: [],
+    resolverStart: [resolverFd, 1, '127.0.0.1', 4],
+    resolverTake: [resolverFd],
+    resolverCancel: [resolverFd, 1],
+    resolverClose: [resolverFd],
     adopt: [client],
     duplicate: [client],
     release: [client],

@@ -21,6 +21,8 @@ import { watchOver, watchOverMisuses } from './clean-checkers.js'
 export type HarnessOptions = Omit<ContextOptions, 'host'> & {
   readonly poller?: FakePollerOptions | FakePoller
   readonly checker?: CheckerOptions
+  /** False: no listener. Default true. */
+  readonly listens?: boolean
 }
 
 export interface Harness {
@@ -39,13 +41,13 @@ export interface Harness {
 
 /** One context with a listener on a fake poller of its own; the checker is on. */
 export function harness(options: HarnessOptions): Harness {
-  const { poller: pollerOptions, checker: checkerOptions, ...rest } = options
+  const { poller: pollerOptions, checker: checkerOptions, listens = true, ...rest } = options
   const poller =
     pollerOptions !== undefined && 'clock' in pollerOptions
       ? pollerOptions
       : fakePoller(pollerOptions)
   const checker = checkedHost(poller, { ...budgetsOf(rest), ...checkerOptions })
-  const ctx = createContext({ port: 0, ...rest, host: checker })
+  const ctx = createContext({ ...(listens ? { port: 0 } : {}), ...rest, host: checker })
   const connect = (): WsPeer => poller.connectTo(ctx)
   return {
     ctx,

@@ -34,6 +34,7 @@ export class ScriptedIo implements SocketIo {
   pending = this.next
   shutdown = this.next
   close = this.next
+  connectResult = this.next
   socketError = this.next
   localAddress = () => NOWHERE
   peerAddress = () => NOWHERE

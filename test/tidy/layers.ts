@@ -8,7 +8,7 @@ import { sample, type Finding, type ProjectFile, type TidyRule } from './tidy-ru
 
 const belowConnection = ['errors', 'socket', 'poll', 'wire', 'protocol', 'host']
 const belowContext = [...belowConnection, 'connection']
-const belowIndex = [...belowContext, 'digest', 'context']
+const belowIndex = [...belowContext, 'client', 'digest', 'context']
 
 /** Layer of src/ -> what it may import beside itself, lowest first. `wire/x` is one module. */
 const layers: Readonly<Record<string, readonly string[]>> = {
@@ -20,6 +20,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   protocol: ['errors', 'socket', 'poll', 'wire'],
   host: ['socket', 'poll'],
   connection: belowConnection,
+  client: belowContext,
   digest: belowContext,
   context: [...belowContext, 'digest'],
   http: belowIndex,

@@ -6,7 +6,13 @@
  * Source: the ERRORS sections of recv(2), send(2), accept(2), close(2).
  */
 import { Errno, WOULD_BLOCK } from '../../../src/index.js'
-import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../../src/index.js'
+import type {
+  IoBuffer,
+  ListenOptions,
+  Resolver,
+  SocketAddress,
+  SocketIo,
+} from '../../../src/index.js'
 import type { FakeKernel } from '../fake-kernel.js'
 import type { Environment } from '../world/environment.js'
 import { undoLater } from '../world/environment.js'
@@ -143,6 +149,14 @@ export class FaultyIo implements SocketIo {
 
   connect(address: SocketAddress): number {
     return this.kernel.connect(address)
+  }
+
+  connectResult(fd: number): number {
+    return this.kernel.connectResult(fd)
+  }
+
+  get resolver(): Resolver {
+    return this.kernel.resolver
   }
 
   pending(fd: number): number {
