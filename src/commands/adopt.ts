@@ -200,7 +200,8 @@ function begin(
  *
  * @returns the socket, what was received and not consumed, and the request that waits for its
  *   answer; null where the connection is over or ending, bytes wait to be sent (ask again in
- *   SERVER_WRITEABLE's wake), or a message is half received or half sent: nothing changed then
+ *   SERVER_WRITEABLE's wake), a message is half received or half sent, or a client is not open
+ *   yet: nothing changed then
  * @throws ReentrantCallError from a callback of its context: pause it by `rxFlowControl` or DEFER,
  *   and call this after that returned
  * @see C28
@@ -228,8 +229,8 @@ export function detachSocket(ctx: Context, wsi: Wsi): DetachedSocket | null {
 }
 
 function isBetweenMessages(connection: Connection): boolean {
-  const { queue, messageOpcode, frameRemaining, sendsFragments, eof, state } = connection
-  const half = messageOpcode !== 0 || frameRemaining > 0 || sendsFragments
+  const { queue, dial, messageOpcode, frameRemaining, sendsFragments, eof, state } = connection
+  const half = dial !== null || messageOpcode !== 0 || frameRemaining > 0 || sendsFragments
   return queue === null && !half && !eof && state <= State.OPEN
 }
 
