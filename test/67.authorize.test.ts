@@ -92,7 +92,7 @@ for (const kind of ['streams', 'hand-over'] as const) {
 
     it('takes no longer than handshakeTimeoutMs', async () => {
       const never = (): Promise<boolean> => new Promise(() => undefined)
-      const { url } = await served(never, { handshakeTimeoutMs: 30 })
+      const { url } = await served(never, { handshakeTimeoutMs: 300 })
       assert.equal(await refusal(url), 503)
     })
 

@@ -154,7 +154,7 @@ describe('70 README: its servers', function () {
   })
 
   it('loop.ts ends when its game does', async () => {
-    // Until a file is there, in place of a minute: a slow machine takes seconds for the start alone.
+    // Until a file is there, not by the clock: a slow machine takes seconds for the start alone.
     const over = join(outFolder, 'over')
     rmSync(over, { force: true })
     const isOver = `process.getBuiltinModule('node:fs').existsSync(${JSON.stringify(over)})`

@@ -48,6 +48,8 @@ export interface FakeKernelOptions {
   readonly windowBytes: number
   /** Descriptors with this number or above do not exist: accept answers EMFILE. */
   readonly fdLimit: number
+  /** No path is there but those listened on; else what waits in `dialled` may be to any. */
+  readonly isAlone?: boolean
   /**
    * Connects the library to listeners of other kernels, or takes a way of its own to one of this:
    * asked first. Default: nobody else is there.
@@ -194,8 +196,8 @@ export class FakeKernel implements SocketIo {
     if (scripted !== undefined && scripted < 0) return scripted
     const listener = this.listenerAt((other) => sameAddress(other.address, address))
     if (address.family === 'Unix') {
-      if (listener === undefined) return -Errno.ENOENT
-      if (isFull(listener)) return WOULD_BLOCK
+      if (listener === undefined && this.options.isAlone === true) return -Errno.ENOENT
+      if (listener !== undefined && isFull(listener)) return WOULD_BLOCK
     }
     const from = { ...address, name: '', port: this.ports.next() }
     const [near, far] = endpointPair(from, address, this.options.windowBytes)

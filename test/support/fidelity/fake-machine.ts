@@ -35,6 +35,7 @@ export class FakeMachine implements Machine {
     this.io = new FakeKernel({
       windowBytes: WINDOW_BYTES,
       fdLimit: FD_LIMIT,
+      isAlone: true,
       ...(way === 'link' ? { dial: (near, far, to) => this.dial(near, far, to) } : {}),
     })
     this.waitSet = new WaitSet((fd) => this.io.readiness(fd), false)
