@@ -18,7 +18,7 @@ import type { PollerOptions } from './epoll/poller.js'
 import { dropPrivileges } from './epoll/privileges.js'
 import { NodeLoop } from './epoll/node-loop.js'
 import { loopOf } from './epoll/service-loop.js'
-import { socketIo } from './epoll/socket-io.js'
+import { sharedListenerIo, socketIo } from './epoll/socket-io.js'
 
 export { Poller, wakeFd } from './epoll/poller.js'
 export type { PollerOptions } from './epoll/poller.js'
@@ -42,6 +42,13 @@ export interface EpollHostOptions {
    * join the set by `poller` are served with it.
    */
   readonly loop?: 'node'
+  /**
+   * A stream socket that listens, opened by another thread, another context or whoever started the
+   * process. A context that listens does so on a copy of it, whatever its `port` or `path` say, and
+   * leaves the original open; it becomes non-blocking. Threads that share one in this way are woken
+   * in turn, one for each connection; `acceptBudget: 1` spreads a burst as well.
+   */
+  readonly listenFd?: number
 }
 
 /** What `epollHost` gives: a Host whose poll array is a Poller. */
@@ -116,7 +123,8 @@ export function rawHost(): Host {
  * takes is an uncaughtException. Foreign descriptors are served while a context has any.
  *
  * @throws UsageError ERR_EXTPOLL_NO_ADDON where the addon is not built; ERR_EXTPOLL_HOST_OPTION for
- *   `poller` together with options that only a new set can have, and for a loop that is not there
+ *   `poller` together with options that only a new set can have, and for a loop that is not there;
+ *   ERR_EXTPOLL_FD for a `listenFd` that does not listen
  *
  * @example
  * const ctx = createContext({ host: epollHost(), port: 9000, protocols: [chat] })
@@ -130,11 +138,14 @@ export function rawHost(): Host {
  */
 export function epollHost(options: EpollHostOptions = {}): EpollHost {
   checkHostOptions(options)
+  const { listenFd } = options
+  const io = listenFd === undefined ? socketIo : sharedListenerIo(listenFd)
   const poller = options.poller ?? ownPoller(options)
   const loop = loopOf(poller)
   if (options.loop === 'node') driveByNode(poller)
   return {
     ...rawHost(),
+    io,
     now: () => loop.now(),
     poller,
     pollSet: pollSetOver(poller),
@@ -242,9 +253,32 @@ export function run(ctx: Context): void {
   while (!isDestroyed(ctx)) loop.service(ctx, -1)
 }
 
+/**
+ * The one descriptor that stands for a context in a loop of yours that is not ours: poll(2), epoll,
+ * another library. Wait until it is readable (POLLIN, level-triggered) or `nextTimeout(ctx)` has
+ * passed, and call `service(ctx, 0)`: until then nothing of the context is ready or due.
+ *
+ * Ask for `nextTimeout` right before each wait: a call from elsewhere, `write` for instance, may
+ * have changed it. Several contexts on one poller have one descriptor, and the least of their
+ * timeouts counts.
+ * @returns `host.poller.fd`: the poller's as long as that is open. Never read, write or close it
+ * @throws UsageError ERR_EXTPOLL_NOT_EPOLL for a context of another host, and for poll(2), which
+ *   has no such descriptor; ERR_EXTPOLL_NODE_LOOP where Node's loop polls it already
+ */
+export function getPollFd(ctx: Context): number {
+  const poller = pollerOf(ctx)
+  if (poller.fd < 0) {
+    const message = "getPollFd() needs a poller on epoll: backend 'poll' has no descriptor"
+    throw new UsageError('ERR_EXTPOLL_NOT_EPOLL', message)
+  }
+  if (loopOf(poller).driver === undefined) return poller.fd
+  const message = "getPollFd() is not for a host with loop: 'node', which polls it already"
+  throw new UsageError('ERR_EXTPOLL_NODE_LOOP', message)
+}
+
 function pollerOf(ctx: Context): Poller {
   const { poller } = hostOf(ctx) as Partial<EpollHost>
   if (poller instanceof Poller) return poller
-  const message = 'service() and run() need a context made with epollHost()'
+  const message = 'service(), run() and getPollFd() need a context made with epollHost()'
   throw new UsageError('ERR_EXTPOLL_NOT_EPOLL', message)
 }

@@ -265,6 +265,12 @@ describe('80 extpoll: what it refuses and explains', () => {
     [['echo', '--path', 'ws'], /begins with '\/'/],
     [['echo', '--protocol', 'a,b'], /without spaces or commas, not a,b/],
     [['echo', '--max-message', '0'], /from 1 to \d+, not 0/],
+    [['echo', '--workers', '0'], /--workers must be a whole number from 1 to 256, not 0/],
+    [
+      ['echo', '--workers', '2', '--host', 'node-streams'],
+      /--workers needs --host epoll or epoll-uv/,
+    ],
+    [['echo', '--workers', '257'], /from 1 to 256, not 257/],
   ]
   for (const [args, says] of refusals) {
     it(`extpoll ${JSON.stringify(args.join(' '))}: status 2`, () =>
@@ -283,7 +289,9 @@ describe('80 extpoll: what it refuses and explains', () => {
     }
     const echo = extpoll('echo', '--help')
     await echo.ended
-    for (const option of 'host address port path protocol max-message payload help'.split(' '))
+    for (const option of 'host address port path protocol max-message workers payload help'.split(
+      ' ',
+    ))
       assert.match(echo.stdout, new RegExp(`^ {2}--${option}\\b`, 'm'))
   })
 

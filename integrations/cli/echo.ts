@@ -7,10 +7,12 @@
 import {
   ACCEPT,
   BINARY,
+  contextDestroy,
   createContext,
   getListenAddress,
   isBinary,
   limits,
+  pollFds,
   Reason,
   TEXT,
   write,
@@ -23,11 +25,15 @@ import type {
   SocketAddress,
   UpgradeRequest,
 } from '../../src/index.js'
+import { epollHost } from '../epoll.js'
+import { CommandError } from './command.js'
 import type { Command } from './command.js'
-import { hostNames, hosts } from './hosts.js'
+import { hostNames, hosts, hostsForWorkers } from './hosts.js'
+import type { HostName } from './hosts.js'
 import { ipAddress, oneOf, optionHelp, parseOptions, wholeNumber } from './options.js'
 import type { OptionValues } from './options.js'
 import { printError, printLine } from './print.js'
+import { startWorkers } from './workers.js'
 import { keepYoungGenerationSmall } from './young-generation.js'
 
 const DEFAULT_ADDRESS = '127.0.0.1'
@@ -36,6 +42,9 @@ const DEFAULT_PORT = 9000
 const MAX_MESSAGE_BYTES = 2 ** 29
 /** Room in that queue beside one message: what the high-water mark lets in, and headers. */
 const QUEUE_ROOM_BYTES = 2 ** 20
+
+/** Each is a JavaScript engine of its own; more than a machine has cores gains nothing. */
+const MAX_WORKERS = 256
 
 const PAYLOADS = ['view', 'copy'] as const
 
@@ -61,6 +70,12 @@ const options = {
     1,
     MAX_MESSAGE_BYTES,
   ),
+  workers: wholeNumber(
+    'N',
+    'threads that share the port, each with limits of its own; default 1: the main thread',
+    1,
+    MAX_WORKERS,
+  ),
   payload: oneOf('KIND', `what RECEIVE is given: ${PAYLOADS.join(' or ')}; default view`, PAYLOADS),
 }
 
@@ -72,26 +87,69 @@ export const echo: Command = {
       printLine(help())
       return 0
     }
-    const open = hosts[values.host.at(-1) ?? hostNames[0]!]()
-    if (open.allocates !== true) keepYoungGenerationSmall()
-    try {
-      const { port, ...context } = contextOptions(values)
-      const address = values.address.at(-1) ?? DEFAULT_ADDRESS
-      const listens = open.listen === undefined ? { address, port } : {}
-      const ctx = createContext({ host: open.host, ...context, ...listens })
-      const at = (await open.listen?.(ctx, address, port)) ?? getListenAddress(ctx)!
-      printLine(`listening on ${urlOf(at)}`)
-      await open.serveUntilSignal(ctx)
-    } finally {
-      open.close()
-    }
+    const workers = values.workers.at(-1) ?? 1
+    await (workers === 1 ? serveHere(values) : serveInWorkers(values, argv, workers))
     return 0
   },
 }
 
+type EchoValues = OptionValues<typeof options>
+
+async function serveHere(values: EchoValues): Promise<void> {
+  const open = hosts[hostOf(values)]()
+  if (open.allocates !== true) keepYoungGenerationSmall()
+  try {
+    const { port, ...context } = contextOptions(values)
+    const address = values.address.at(-1) ?? DEFAULT_ADDRESS
+    const listens = open.listen === undefined ? { address, port } : {}
+    const ctx = createContext({ host: open.host, ...context, ...listens })
+    const at = (await open.listen?.(ctx, address, port)) ?? getListenAddress(ctx)!
+    printLine(`listening on ${urlOf(at)}`)
+    await open.serveUntilSignal(ctx)
+  } finally {
+    open.close()
+  }
+}
+
+async function serveInWorkers(
+  values: EchoValues,
+  argv: readonly string[],
+  count: number,
+): Promise<void> {
+  if (!hostsForWorkers.includes(hostOf(values)))
+    throw new CommandError(`--workers needs --host ${hostsForWorkers.join(' or ')}`)
+  keepYoungGenerationSmall()
+  // It holds the listener, so that the workers can have copies; nobody services it.
+  const address = values.address.at(-1) ?? DEFAULT_ADDRESS
+  const holder = createContext({ host: epollHost(), ...contextOptions(values), address })
+  const script = new URL('./echo-worker.js', import.meta.url)
+  const workers = startWorkers(script, argv, pollFds(holder)[0]!.fd, count)
+  try {
+    await workers.ready
+    printLine(`listening on ${urlOf(getListenAddress(holder)!)}`)
+  } finally {
+    contextDestroy(holder)
+  }
+  await workers.ended
+}
+
+/** What a worker makes of the command line, which was looked at before. */
+export function configure(argv: readonly string[]): {
+  host: HostName
+  options: EchoOptions
+} {
+  const values = parseOptions(options, argv)
+  if (values === 'help') throw new TypeError('a worker has no help')
+  return { host: hostOf(values), options: contextOptions(values) }
+}
+
+function hostOf(values: EchoValues): HostName {
+  return values.host.at(-1) ?? hostNames[0]!
+}
+
 type EchoOptions = Omit<ContextOptions, 'host' | 'port'> & { readonly port: number }
 
-function contextOptions(values: OptionValues<typeof options>): EchoOptions {
+function contextOptions(values: EchoValues): EchoOptions {
   const maxMessageBytes = values['max-message'].at(-1) ?? limits.maxMessageBytes.default
   const names = [...new Set(values.protocol)]
   const payload = values.payload.at(-1) ?? 'view'

@@ -11,6 +11,7 @@ import { CommandError } from './command.js'
 import { echo } from './echo.js'
 import { printError, printLine } from './print.js'
 import { shrinkCommand, sim } from './sim.js'
+import { WorkerError } from './workers.js'
 
 const commands: ReadonlyMap<string, Command> = new Map([
   ['echo', echo],
@@ -46,7 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
 function statusOf(error: unknown): number | undefined {
   if (error instanceof CommandError) return 2
   // A port in use, an address this machine has not, no addon: the sentence says what to do.
-  if (error instanceof UsageError) return 1
+  if (error instanceof UsageError || error instanceof WorkerError) return 1
   // The system ran out of something; its sentence begins with the call and the errno's name.
   return error instanceof Error && 'syscall' in error ? 1 : undefined
 }

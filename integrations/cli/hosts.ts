@@ -7,14 +7,18 @@ import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import type { MessagePort } from 'node:worker_threads'
 import { closeAll, contextDestroy, pollFds, POLLIN } from '../../src/index.js'
 import type { Context, Host, SocketAddress } from '../../src/index.js'
 import { epollHost, service, watchSignals } from '../epoll.js'
+import type { Poller } from '../epoll.js'
 import { attach, streamsHost } from '../node-streams.js'
 
 /** A host that is open. */
 export interface OpenHost {
   readonly host: Host
+  /** See Poller: what wakes a worker. Absent: it can be none. */
+  readonly wakeFd?: number
   /** Node makes objects for every message: V8 is left to find its own sizes. */
   readonly allocates?: boolean
   /** Listens in the context's place, where the host is inside a server. @returns where */
@@ -28,44 +32,89 @@ export interface OpenHost {
   close(): void
 }
 
-/** A row of `--host`: opens it. @throws UsageError where this machine cannot have it */
-export type HostRow = () => OpenHost
+/**
+ * Where a worker sits: signals come to the main thread, which counts them in `stops[0]`, wakes the
+ * worker's poller, and sends a message for each.
+ */
+export interface Seat {
+  /** The listener, of which every worker has a copy. */
+  readonly listenFd: number
+  readonly stops: Int32Array
+  readonly port: MessagePort
+}
+
+/** A row of `--host`: opens it, in a worker with a seat. @throws UsageError where it cannot be */
+export type HostRow = (seat?: Seat) => OpenHost
 
 /** With the closing of what is left, and the end of the process, well below half a second. */
 const GRACE_MS = 300
 const ENDING_WAIT_MS = 20
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+export const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-function openEpoll(): OpenHost {
-  const host = epollHost()
-  const { poller } = host
+/** How many signals came so far, for a loop that blocks and looks after each round. */
+interface Ears {
+  count(): number
+  close(): void
+}
+
+function earsOfProcess(poller: Poller): Ears {
   const watch = watchSignals(SIGNALS)
   let signals = 0
   poller.add(watch.fd, POLLIN, undefined, () => {
     signals += watch.read().length
   })
   return {
+    count: () => signals,
+    close() {
+      poller.remove(watch.fd)
+      watch.close()
+    },
+  }
+}
+
+function openEpoll(seat?: Seat): OpenHost {
+  const host = epollHost(seat === undefined ? {} : { listenFd: seat.listenFd })
+  const { poller } = host
+  const ears =
+    seat === undefined
+      ? earsOfProcess(poller)
+      : { count: () => Atomics.load(seat.stops, 0), close() {} }
+  return {
     host,
+    wakeFd: poller.wakeFd,
     serveUntilSignal(ctx) {
-      while (signals === 0) service(ctx, -1)
+      while (ears.count() === 0) service(ctx, -1)
       const endMs = host.now() + GRACE_MS
+      const heard = ears.count()
       closeAll(ctx, 1001, GRACE_MS)
-      const heard = signals
-      while (pollFds(ctx).length > 0 && signals === heard && host.now() < endMs)
+      while (pollFds(ctx).length > 0 && ears.count() === heard && host.now() < endMs)
         service(ctx, ENDING_WAIT_MS)
       contextDestroy(ctx)
     },
     close() {
-      poller.remove(watch.fd)
-      watch.close()
+      ears.close()
       poller.close()
     },
   }
 }
 
-function openNodeLoop(): OpenHost {
-  const host = epollHost({ loop: 'node' })
-  return onNodeLoop(host, () => host.poller.close())
+/** Calls `hear` at each signal. @returns what undoes that */
+function listenForSignals(seat: Seat | undefined, hear: () => void): () => void {
+  if (seat !== undefined) {
+    seat.port.on('message', hear)
+    return () => void seat.port.off('message', hear)
+  }
+  for (const signal of SIGNALS) process.on(signal, hear)
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, hear)
+  }
+}
+
+function openNodeLoop(seat?: Seat): OpenHost {
+  const listening = seat === undefined ? {} : { listenFd: seat.listenFd }
+  const host = epollHost({ loop: 'node', ...listening })
+  const { poller } = host
+  return { ...onNodeLoop(host, () => poller.close(), seat), wakeFd: poller.wakeFd }
 }
 
 function openNodeStreams(): OpenHost {
@@ -93,10 +142,9 @@ function openHandOver(): OpenHost {
 }
 
 /** Node's own loop waits, and its signal handlers run in it. */
-function onNodeLoop(host: Host, closeHost: () => void): OpenHost {
+function onNodeLoop(host: Host, closeHost: () => void, seat?: Seat): OpenHost {
   const signals = new EventEmitter()
-  const hear = (): void => void signals.emit('signal')
-  for (const signal of SIGNALS) process.on(signal, hear)
+  const stopListening = listenForSignals(seat, () => void signals.emit('signal'))
   return {
     host,
     async serveUntilSignal(ctx) {
@@ -110,7 +158,7 @@ function onNodeLoop(host: Host, closeHost: () => void): OpenHost {
       contextDestroy(ctx)
     },
     close() {
-      for (const signal of SIGNALS) process.off(signal, hear)
+      stopListening()
       closeHost()
     },
   }
@@ -125,5 +173,8 @@ export const hosts = {
 } satisfies Record<string, HostRow>
 
 export type HostName = keyof typeof hosts
+
+/** Those that can be opened in a worker with a seat. */
+export const hostsForWorkers: readonly HostName[] = ['epoll', 'epoll-uv']
 
 export const hostNames = Object.keys(hosts) as HostName[]

@@ -36,6 +36,7 @@ static void end_of_environment(void* data) {
     if (addon->fds.kind(fd) == FdKind::kNone) continue;
     forget_unix_path(addon, fd, true);
     forget_spare(addon, fd);
+    forget_shared(addon, fd);
     addon->fds.set(fd, FdKind::kNone);
     close(fd);
   }
@@ -65,6 +66,7 @@ static napi_value init(napi_env env, napi_value exports) {
   export_poller(env, exports, addon);
   export_events(env, exports, addon);
   export_files(env, exports, addon);
+  export_shared(env, exports, addon);
   export_shed(env, exports, addon);
   export_signals(env, exports, addon);
   export_uv_poll(env, exports, addon);

@@ -1,7 +1,7 @@
 // What the files of the addon share: one environment's state, argument checks, and the tables.
 //
 // Knows nothing of WebSockets. Every Node.js environment (main thread or worker) has an Addon of
-// its own; the one piece of process-wide state is the signal table in signals.cc.
+// its own; of the process are the signal table in signals.cc, and the turns in shared.cc.
 // Source: Node-API (node_api.h), version 8, which Node 20 to 26 all offer.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,7 @@ struct ResolverState;
 
 // A set of descriptors that wait together. poll(2) keeps its array here, epoll keeps it itself.
 struct PollerSlot {
+  const struct Addon* addon = nullptr;
   int epoll_fd = -1;  // -1: the poll(2) backend
   int wake_fd = -1;
   int buffer_id = 0;  // where wait writes its triples
@@ -86,6 +88,8 @@ struct PollerSlot {
   std::vector<pollfd> pollfds;
   std::vector<uint32_t> gens;     // of pollfds, same index
   std::vector<int> position;      // fd -> index in pollfds, -1 where absent
+  bool blocks = false;            // the last wait had a timeout
+  int64_t sits_out_until_ns = 0;  // see shared.cc; 0: it does not
   size_t scan_from = 0;           // so that a full batch starves nobody
 };
 
@@ -163,6 +167,11 @@ struct Addon {
   std::vector<UnixPath> unix_paths;
   std::vector<Spare> spares;
   ResolverState* resolver = nullptr;  // with the first name
+  std::vector<int> shared;  // listeners that are copies, see shared.cc
+
+  bool is_shared(int fd) const {
+    return std::find(shared.begin(), shared.end(), fd) != shared.end();
+  }
 };
 
 // --- arguments.cc: each throws on failure and answers false; `fn` and `name` are for people.
@@ -282,6 +291,18 @@ void forget_unix_path(Addon* addon, int fd, bool remove_file);
 void keep_spare(Addon* addon, int listen_fd);
 void forget_spare(Addon* addon, int listen_fd);
 
+// --- shared.cc
+
+// The copy waits in the set from now on, as the last of all copies; nullptr: no longer. Answers 0
+// or -errno.
+int take_turns(PollerSlot* poller, int fd, const epoll_event* event);
+// It accepted one.
+void end_turn(int fd);
+// While `sits_out_until_ns` is set, before each wait. Answers whether it is not over yet.
+bool sit_out(PollerSlot* poller);
+void leave_turns_of_set(const PollerSlot* poller);
+void forget_shared(Addon* addon, int fd);
+
 // --- poller.cc, signals.cc
 void release_pollers(Addon* addon);
 void release_signals(Addon* addon);
@@ -291,6 +312,7 @@ void release_resolver(Addon* addon);
 
 // --- uv-poll.cc
 void close_uv_poll(UvPoll* poll);
+void begin_to_sit_out(UvPoll* poll);
 
 // --- what JavaScript can call, by file
 void export_function(napi_env env, napi_value exports, Addon* addon, const char* name,
@@ -301,6 +323,7 @@ void export_addresses(napi_env env, napi_value exports, Addon* addon);
 void export_poller(napi_env env, napi_value exports, Addon* addon);
 void export_events(napi_env env, napi_value exports, Addon* addon);
 void export_files(napi_env env, napi_value exports, Addon* addon);
+void export_shared(napi_env env, napi_value exports, Addon* addon);
 void export_shed(napi_env env, napi_value exports, Addon* addon);
 void export_signals(napi_env env, napi_value exports, Addon* addon);
 void export_uv_poll(napi_env env, napi_value exports, Addon* addon);

@@ -11,6 +11,7 @@
         "memory.cc",
         "poller.cc",
         "resolver.cc",
+        "shared.cc",
         "shed.cc",
         "signals.cc",
         "sockets.cc",

@@ -38,6 +38,7 @@ export interface Addon {
 
   listenTcp(address: string, port: number, backlog: number): number
   listenUnix(path: string, backlog: number): number
+  listenShared(listenFd: number): number
   connectTcp(address: string, port: number): number
   connectUnix(path: string): number
   localAddress(fd: number): SocketAddress
@@ -98,6 +99,7 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   release: 1,
   listenTcp: 3,
   listenUnix: 2,
+  listenShared: 1,
   connectTcp: 2,
   connectUnix: 1,
   localAddress: 1,

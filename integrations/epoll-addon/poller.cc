@@ -33,6 +33,9 @@ static epoll_event to_epoll(int fd, uint32_t gen, uint32_t events) {
 
 static int epoll_set(PollerSlot* poller, int op, int fd, uint32_t gen, uint32_t events) {
   epoll_event event = to_epoll(fd, gen, events);
+  if (poller->addon->is_shared(fd)) {
+    return take_turns(poller, fd, (events & kMask) != 0 ? &event : nullptr);
+  }
   return epoll_ctl(poller->epoll_fd, op, fd, &event) == 0 ? 0 : -errno;
 }
 
@@ -85,12 +88,16 @@ static int modify(PollerSlot* poller, int fd, uint32_t gen, uint32_t events) {
 static int remove(PollerSlot* poller, int fd) {
   if (fd < 0) return -EBADF;
   if (poller->epoll_fd < 0) return poll_remove(poller, fd);
+  if (poller->addon->is_shared(fd)) return take_turns(poller, fd, nullptr);
   return epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, nullptr) == 0 ? 0 : -errno;
 }
 
 static void free_poller(Addon* addon, PollerSlot* poller) {
   close_uv_poll(poller->uv_poll);
-  if (poller->epoll_fd >= 0) close(poller->epoll_fd);
+  if (poller->epoll_fd >= 0) {
+    leave_turns_of_set(poller);
+    close(poller->epoll_fd);
+  }
   if (poller->wake_fd >= 0) {
     addon->fds.set(poller->wake_fd, FdKind::kNone);
     close(poller->wake_fd);
@@ -132,6 +139,7 @@ static napi_value JS_pollerCreate(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   PollerSlot* poller = new PollerSlot;
+  poller->addon = args.addon;
   poller->buffer_id = buffer_id;
   poller->max_events = max_events;
   const int opened = open_poller(args.addon, poller, use_epoll);
@@ -218,6 +226,8 @@ static napi_value JS_pollerRemove(napi_env env, napi_callback_info info) {
 
 static int wait_epoll(PollerSlot* poller, int32_t* triples, int timeout_ms) {
   epoll_event* ready = poller->ready.data();
+  poller->blocks = timeout_ms != 0;
+  if (poller->sits_out_until_ns != 0 && sit_out(poller) && timeout_ms != 0) timeout_ms = 1;
   const int count = epoll_wait(poller->epoll_fd, ready, poller->max_events, timeout_ms);
   for (int i = 0; i < count; ++i, triples += 3) {
     triples[0] = static_cast<int32_t>(ready[i].data.u64);

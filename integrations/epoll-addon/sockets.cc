@@ -273,6 +273,7 @@ static napi_value JS_accept(napi_env env, napi_callback_info info) {
                        SOCK_NONBLOCK | SOCK_CLOEXEC);
   } while (accepted < 0 && errno == EINTR);
   const int taken = take_fd(args.addon, accepted, kind);
+  if (taken >= 0 && args.addon->is_shared(fd)) end_turn(fd);
   // TCP_NODELAY it has of its listener.
   if (taken >= 0 && kind == FdKind::kTcp) args.addon->fds.set_peer(taken, peer_of(address));
   return number(env, taken);
@@ -300,6 +301,7 @@ static napi_value JS_close(napi_env env, napi_callback_info info) {
   }
   forget_unix_path(args.addon, fd, true);
   forget_spare(args.addon, fd);
+  forget_shared(args.addon, fd);
   args.addon->fds.set(fd, FdKind::kNone);
   // On Linux the descriptor is gone after EINTR as well: closing again would hit another one.
   const int failed = close(fd);
@@ -365,6 +367,7 @@ static napi_value JS_release(napi_env env, napi_callback_info info) {
   if (!args.fd(0, &fd)) return nullptr;
   if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
   forget_unix_path(args.addon, fd, false);
+  forget_shared(args.addon, fd);
   args.addon->fds.set(fd, FdKind::kNone);
   return number(env, 0);
 }

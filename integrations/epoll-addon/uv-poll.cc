@@ -1,7 +1,7 @@
 // A set under Node's own loop: its epoll descriptor, polled by one uv_poll_t, calls JavaScript.
 //
-// Knows no event of the set and no deadline: that something is ready is all it tells. Closed with
-// its poller. Source: libuv's uv_poll_t and uv_close; Node-API, "Script execution".
+// Knows no event of the set and no deadline of a context: that something is ready is all it tells.
+// Closed with its poller. Source: libuv's uv_poll_t and uv_close; Node-API, "Script execution".
 #include <errno.h>
 #include <uv.h>
 
@@ -11,6 +11,9 @@ namespace extpoll {
 
 struct UvPoll {
   uv_poll_t handle;
+  uv_timer_t timer;  // wakes nobody: ends what sit_out of shared.cc began
+  PollerSlot* poller = nullptr;
+  int open_handles = 2;
   napi_env env = nullptr;
   napi_async_context context = nullptr;
   napi_ref on_ready = nullptr;  // strong while active, so that a host nobody holds can be collected
@@ -29,9 +32,18 @@ static void drop_javascript(UvPoll* poll) {
 
 static void on_closed(uv_handle_t* handle) {
   UvPoll* poll = static_cast<UvPoll*>(handle->data);
+  if (--poll->open_handles > 0) return;
   poll->closed = true;
   if (poll->calls == 0) delete poll;
 }
+
+static void on_timer(uv_timer_t* timer) {
+  const UvPoll* poll = static_cast<UvPoll*>(timer->data);
+  // libuv's clock stands still during an iteration, so it may be early.
+  if (sit_out(poll->poller)) uv_timer_start(timer, on_timer, 1, 0);
+}
+
+void begin_to_sit_out(UvPoll* poll) { uv_timer_start(&poll->timer, on_timer, 1, 0); }
 
 // Called in cleanup hooks too, where uv_poll_stop alone would leave the loop with an open handle,
 // and Node aborts.
@@ -40,6 +52,7 @@ void close_uv_poll(UvPoll* poll) {
   poll->closing = true;
   if (poll->calls == 0) drop_javascript(poll);
   uv_close(reinterpret_cast<uv_handle_t*>(&poll->handle), on_closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll->timer), on_closed);
 }
 
 // Through napi_make_callback, so that promises, process.nextTick and domains run as after any
@@ -111,6 +124,7 @@ static napi_value JS_uvPollOpen(napi_env env, napi_callback_info info) {
   if (poller->uv_poll != nullptr) return number(env, -EEXIST);
   // One binary for many a libuv: its structs may not outgrow those of the headers.
   if (uv_handle_size(UV_POLL) > sizeof(uv_poll_t)) return number(env, -ENOSYS);
+  if (uv_handle_size(UV_TIMER) > sizeof(uv_timer_t)) return number(env, -ENOSYS);
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) return number(env, -ENOSYS);
   UvPoll* poll = new UvPoll;
@@ -119,7 +133,11 @@ static napi_value JS_uvPollOpen(napi_env env, napi_callback_info info) {
     delete poll;
     return number(env, result);
   }
+  uv_timer_init(loop, &poll->timer);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&poll->timer));
   poll->handle.data = poll;
+  poll->timer.data = poll;
+  poll->poller = poller;
   poller->uv_poll = poll;
   return number(env, hold_javascript(env, args.values[1], poll) == napi_ok ? 0 : -ENOMEM);
 }

@@ -90,6 +90,21 @@ function checkedSocket(socket: number | object): number {
   throw new UsageError('ERR_EXTPOLL_FD', message)
 }
 
+/**
+ * The same, where each listener is a copy of one that is open already.
+ * @throws UsageError ERR_EXTPOLL_FD where that is no stream socket that listens
+ */
+export function sharedListenerIo(listenFd: number): EpollSocketIo {
+  const listen = (): number => addon().listenShared(listenFd)
+  const tried = Number.isInteger(listenFd) ? listen() : -1
+  if (tried < 0) {
+    const message = 'epollHost(): listenFd must be the descriptor of a stream socket that listens'
+    throw new UsageError('ERR_EXTPOLL_FD', message)
+  }
+  addon().close(tried, false)
+  return { ...socketIo, listen }
+}
+
 /** The address to give to `socketIo.connect` for a Unix socket's path. */
 export function unixAddress(path: string): SocketAddress {
   return { name: path, address: '', port: 0, family: 'Unix' }

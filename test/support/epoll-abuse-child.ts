@@ -65,6 +65,7 @@ function legalArguments(): Record<string, unknown[]> {
     release: [client],
     listenTcp: ['127.0.0.1', 0, 1],
     listenUnix: ['listener', 1],
+    listenShared: [client],
     connectTcp: ['127.0.0.1', 0],
     connectUnix: ['listener'],
     localAddress: [client],
