@@ -48,10 +48,10 @@ TOGETHER := $(filter-out $(ALONE),$(wildcard test/*.test.ts))
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
 .PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy \
-	format demo shots bench sim sim-nightly clean check-node
+	format demo shots bench sim sim-nightly sim-bench sim-determinism clean check-node
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check-node:
 	@command -v $(NODE) >/dev/null || { echo 'extpoll needs Node >= 20.19; there is no node here'; exit 1; }
@@ -122,6 +122,12 @@ sim: build ## one seed, or many, of the simulator (SEED=7, SEEDS=1000, ARGS='--f
 
 sim-nightly: build ## 20,000 seeds, and the gate: every kind of fault must act
 	$(NODE) dist/integrations/cli/extpoll.js sim --seeds $(or $(SEEDS),20000) --gate yes $(ARGS)
+
+sim-determinism: build ## each seed twice, and in two processes: the same digest (SEEDS=3000)
+	$(NODE) test/determinism.mjs $(if $(SEEDS),--seeds $(SEEDS))
+
+sim-bench: build ## how fast simulated worlds are, beside ws: a table (ARGS='--rows swarm')
+	$(NODE) test/bench/sim.mjs $(ARGS)
 
 clean: ## remove what was built, not node_modules
 	rm -rf prebuilds dist dist.new build coverage .bench test/.out

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 
 const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : ['22', '24', '26']
 // 64 is left to the node at hand: its floods and workers measure the machine as well.
-const FILES = /^(?:31\.digest\.|6[0-3]\.|53\.|80\.cli\.|85\.node-websocket\.).*\.test\.ts$/
+const FILES = /^(?:31\.digest\.|6[0-3]\.|5[34]\.|80\.cli\.|85\.node-websocket\.).*\.test\.ts$/
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const inCi = Boolean(process.env.CI)
@@ -58,6 +58,7 @@ if (process.platform !== 'linux' || !existsSync(join(root, 'build/extpoll.node')
 const files = readdirSync(join(root, 'test')).filter((name) => FILES.test(name))
 console.log(`built with ${process.version}, to be run on ${MAJORS.join(', ')}`)
 let failed = 0
+const nodes = []
 for (const major of MAJORS) {
   const bin = fetchNode(major)
   if (bin === undefined) {
@@ -66,5 +67,12 @@ for (const major of MAJORS) {
   }
   console.log(`\n== ${run(join(bin, 'node'), ['--version']).stdout.trim()}`)
   if (testOn(bin, files.sort()) !== 0) failed++
+  nodes.push(join(bin, 'node'))
 }
+// A seed of the simulator is the same run on all of them.
+console.log('\n== digests')
+const digests = run(process.execPath, [join('test', 'determinism.mjs'), ...nodes], {
+  stdio: ['ignore', 'inherit', 'inherit'],
+})
+if (digests.status !== 0) failed++
 process.exitCode = failed === 0 ? 0 : 1

@@ -74,6 +74,7 @@ export class CheckedIo implements SocketIo {
 
   /** Overwrites all that was received: the receive buffer means nothing between calls. */
   wipe(): void {
+    if (this.received.size === 0) return
     for (const [buffer, end] of this.received) buffer.bytes.fill(POISON, 0, end)
     this.received.clear()
   }

@@ -22,6 +22,8 @@ import type { IoOp, Rule, Violation } from './checker-rule.js'
 type Stage = Exclude<keyof Rule, 'id' | 'sentence'>
 type Having<S extends Stage> = Rule & Required<Pick<Rule, S>>
 
+type RulesByStage = { readonly [S in Stage]: readonly Having<S>[] }
+
 /** More than these many are the same fault again. */
 const MAX_VIOLATIONS = 100
 
@@ -31,27 +33,14 @@ export class Observer {
   /** The checker itself asks the context something: nobody is calling. */
   asking = false
 
-  private readonly at: { readonly [S in Stage]: readonly Having<S>[] }
+  private readonly at: RulesByStage
 
   constructor(
     readonly scene: Scene,
     rules: readonly Rule[],
     private readonly onViolation: ((violation: Violation) => void) | undefined,
   ) {
-    this.at = {
-      announce: having(rules, 'announce'),
-      timeout: having(rules, 'timeout'),
-      io: having(rules, 'io'),
-      ioResult: having(rules, 'ioResult'),
-      enter: having(rules, 'enter'),
-      service: having(rules, 'service'),
-      leave: having(rules, 'leave'),
-      exit: having(rules, 'exit'),
-      settled: having(rules, 'settled'),
-      callback: having(rules, 'callback'),
-      clock: having(rules, 'clock'),
-      wait: having(rules, 'wait'),
-    }
+    this.at = byStage(rules)
   }
 
   /** An announcement on its way to the keeper of the poll array. @throws what the keeper throws */
@@ -235,6 +224,7 @@ export class Observer {
   private exit(context: ContextFacts, result: unknown): void {
     const { scene } = this
     for (const facts of context.touched) noteBudget(scene, facts)
+    context.promisedMs = context.destroyed ? null : scene.ask.deadline(context.handle)
     for (const rule of this.at.exit) {
       const broken = rule.exit(scene, context, result)
       if (broken !== undefined) this.report(rule, broken)
@@ -247,7 +237,7 @@ export class Observer {
     }
     if (context.destroyAsked) context.destroyed = true
     if (context.stillborn) context.destroyed = true
-    context.promisedMs = context.destroyed ? null : scene.ask.deadline(context.handle)
+    if (context.destroyed) context.promisedMs = null
     const { serviced } = context
     if (serviced !== undefined) endService(scene, context, serviced, result)
     if (result === undefined && context.call === 'serviceFd') scene.batchAborted = true
@@ -331,6 +321,30 @@ export class Observer {
     this.violations.push(violation)
     this.onViolation?.(violation)
   }
+}
+
+const sorted = new WeakMap<readonly Rule[], RulesByStage>()
+
+/** Sorted once: a swarm makes many checkers of the same rules. */
+function byStage(rules: readonly Rule[]): RulesByStage {
+  const known = sorted.get(rules)
+  if (known !== undefined) return known
+  const at = {
+    announce: having(rules, 'announce'),
+    timeout: having(rules, 'timeout'),
+    io: having(rules, 'io'),
+    ioResult: having(rules, 'ioResult'),
+    enter: having(rules, 'enter'),
+    service: having(rules, 'service'),
+    leave: having(rules, 'leave'),
+    exit: having(rules, 'exit'),
+    settled: having(rules, 'settled'),
+    callback: having(rules, 'callback'),
+    clock: having(rules, 'clock'),
+    wait: having(rules, 'wait'),
+  }
+  sorted.set(rules, at)
+  return at
 }
 
 function having<S extends Stage>(rules: readonly Rule[], stage: S): readonly Having<S>[] {

@@ -137,9 +137,9 @@ export const serviceRules: readonly Rule[] = [
   {
     id: 'C18',
     sentence: 'A live connection has a non-empty mask, a deadline, or an explicit pause.',
-    settled(scene, { status, listener, mask, flowControlled, context, fd }) {
+    settled(_scene, { status, listener, mask, flowControlled, context, fd }) {
       if (status !== Status.ANNOUNCED || listener || mask !== 0 || flowControlled) return undefined
-      if (context.destroyed || scene.ask.deadline(context.handle) !== null) return undefined
+      if (context.destroyed || context.promisedMs !== null) return undefined
       return `fd ${fd} waits for nothing`
     },
   },

@@ -27,8 +27,7 @@ export const timeRules: readonly Rule[] = [
       context === undefined ? undefined : brokenTimeout(scene, context, timeoutMs, deadlineMs),
     exit(scene, context) {
       if (!scene.hearsTimeout || context.destroyed || context.destroyAsked) return undefined
-      const deadlineMs = scene.ask.deadline(context.handle)
-      const { announcedDeadlineMs } = context
+      const { announcedDeadlineMs, promisedMs: deadlineMs } = context
       if (deadlineMs === null) return undefined
       if (announcedDeadlineMs !== null && deadlineMs >= announcedDeadlineMs) return undefined
       return `nextDeadline is ${deadlineMs}, and SET_TIMEOUT said ${String(announcedDeadlineMs)}`
@@ -100,11 +99,10 @@ function brokenTimeout(
   timeoutMs: number,
   deadlineMs: number | null,
 ): Broken {
-  const last = context.announcedDeadlineMs
-  const said = `SET_TIMEOUT(${timeoutMs}, ${String(deadlineMs)})`
-  if (deadlineMs === last) return `${said} again`
-  if (deadlineMs === null) return timeoutMs === -1 ? undefined : said
+  const said = (how: string): string => `SET_TIMEOUT(${timeoutMs}, ${String(deadlineMs)})${how}`
+  if (deadlineMs === context.announcedDeadlineMs) return said(' again')
+  if (deadlineMs === null) return timeoutMs === -1 ? undefined : said('')
   if (Number.isNaN(scene.nowMs)) return undefined
   const lengthMs = Math.max(0, deadlineMs - scene.nowMs)
-  return Math.abs(timeoutMs - lengthMs) <= 1 ? undefined : `${said} at ${scene.nowMs}`
+  return Math.abs(timeoutMs - lengthMs) <= 1 ? undefined : said(` at ${scene.nowMs}`)
 }

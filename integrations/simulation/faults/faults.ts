@@ -31,8 +31,8 @@ interface Armed {
 const SWARM_FACTORS: readonly number[] = [1, 4, 0.4, 0.12]
 
 export class Faults {
-  /** False once stopped: nothing fires any more. */
-  active = true
+  /** Something may go wrong: a kind takes part, and they were not stopped. */
+  active: boolean
   /** Hears of every fault as it fires. */
   onFire: (row: FaultRow) => void = () => undefined
 
@@ -56,6 +56,7 @@ export class Faults {
       const mean = Math.max(1, Math.round(row.weight * factor))
       this.armed[row.name] = { row, mean, gap: this.nextGap(row.name, mean), fired: 0 }
     }
+    this.active = this.takePart
   }
 
   /** Does any kind take part? */
@@ -70,8 +71,9 @@ export class Faults {
 
   /** An opportunity for this kind: does it fire? */
   fires(name: FaultName): boolean {
+    if (!this.active) return false
     const armed = this.armed[name]
-    if (armed === undefined || armed.gap === 0 || !this.active) return false
+    if (armed === undefined || armed.gap === 0) return false
     armed.gap -= 1
     if (armed.gap > 0) return false
     armed.gap = this.nextGap(name, armed.mean)
