@@ -28,13 +28,14 @@ export type { Authorization, Authorize } from './streams/upgrade.js'
 export interface StreamsHost extends Host {
   readonly pollSet: PollSet
   nextGen(): number
-  /** How many streams and listeners are open in it now. */
+  /** How many streams, listeners and resolvers are open in it now. */
   readonly size: number
 }
 
 /**
  * A Host over Node's streams. Each Duplex is a descriptor from 2^30 up; `port` and `path` of
- * createContext listen with node:net. Node's loop serves it: nothing is to be called, and what a
+ * createContext listen with node:net, `clientConnect` connects with it, names are asked of node:dns.
+ * Node's loop serves it: nothing is to be called, and what a
  * callback throws and no `onError` takes is an uncaughtException.
  *
  * @returns a new Host; it owns nothing and need not be closed

@@ -4,12 +4,13 @@
  * Source: src/socket/socket-io.ts, which says what every function answers.
  */
 import { Buffer } from 'node:buffer'
-import { Socket } from 'node:net'
+import { connect, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Errno, FIRST_VIRTUAL_FD, UsageError, WOULD_BLOCK } from '../../src/index.js'
-import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
+import type { IoBuffer, ListenOptions, Resolver, SocketAddress, SocketIo } from '../../src/index.js'
 import { finishThenDestroy } from './ending.js'
 import { StreamListener } from './stream-listener.js'
+import { StreamResolver } from './stream-resolver.js'
 import { ownerOf, StreamSocket } from './stream-socket.js'
 import type { ReadyQueue, VirtualFd } from './virtual-fd.js'
 
@@ -50,12 +51,37 @@ export class StreamIo implements SocketIo {
     return socket === undefined ? WOULD_BLOCK : this.#open(socket)
   }
 
-  connect(): number {
-    return -Errno.EOPNOTSUPP
+  connect({ family, name, address: host, port }: SocketAddress): number {
+    const options = { allowHalfOpen: true, noDelay: true }
+    const stream =
+      family === 'Unix' ? connect({ ...options, path: name }) : connect({ ...options, host, port })
+    const fd = this.#open(stream)
+    this.#socket(fd)!.awaitConnect()
+    return fd
   }
 
-  connectResult(): number {
-    return -Errno.EBADF
+  connectResult(fd: number): number {
+    return this.#socket(fd)?.connectResult() ?? -Errno.EBADF
+  }
+
+  readonly resolver: Resolver = {
+    open: () => {
+      const resolver = new StreamResolver(++lastFd, this.#ready)
+      this.#entries.set(resolver.fd, resolver)
+      return resolver.fd
+    },
+    start: (fd, id, name, family) => {
+      const resolver = this.#resolver(fd)
+      resolver?.ask(id, name, family)
+      return resolver === undefined ? -Errno.EBADF : 0
+    },
+    take: (fd) => this.#resolver(fd)?.take() ?? null,
+    cancel: (fd, id) => this.#resolver(fd)?.forget(id),
+    close: (fd) => {
+      const resolver = this.#resolver(fd)
+      resolver?.close()
+      return this.#entries.delete(fd) ? 0 : -Errno.EBADF
+    },
   }
 
   adopt(stream: number | object, begun: boolean): number {
@@ -103,7 +129,8 @@ export class StreamIo implements SocketIo {
     if (entry instanceof StreamListener) entry.close()
     if (!(entry instanceof StreamSocket)) return 0
     entry.letGo()
-    if (abort) reset(entry.stream)
+    if (entry.connects) entry.stream.destroy()
+    else if (abort) reset(entry.stream)
     else finishThenDestroy(entry.stream)
     return 0
   }
@@ -129,6 +156,11 @@ export class StreamIo implements SocketIo {
   #socket(fd: number): StreamSocket | undefined {
     const entry = this.#entries.get(fd)
     return entry instanceof StreamSocket ? entry : undefined
+  }
+
+  #resolver(fd: number): StreamResolver | undefined {
+    const entry = this.#entries.get(fd)
+    return entry instanceof StreamResolver ? entry : undefined
   }
 
   #open(stream: Duplex): number {

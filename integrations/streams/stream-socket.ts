@@ -62,6 +62,7 @@ export class StreamSocket extends VirtualFd {
   #gone = false
   #errno = 0
   #told = false
+  #connects = false
 
   constructor(fd: number, ready: ReadyQueue, stream: Duplex) {
     super(fd, ready)
@@ -73,6 +74,25 @@ export class StreamSocket extends VirtualFd {
   /** Bytes received that nobody has taken. */
   get waitingBytes(): number {
     return this.#bytes
+  }
+
+  /** Is it still on its way to a peer? */
+  get connects(): boolean {
+    return this.#connects
+  }
+
+  /** The stream was made just now and has no peer yet: writable means connected (C15). */
+  awaitConnect(): void {
+    this.#connects = true
+    this.stream.once('connect', () => {
+      this.#connects = false
+      this.wake()
+    })
+  }
+
+  connectResult(): number {
+    if (this.#gone) return -(this.#errno || Errno.ECONNABORTED)
+    return this.#connects ? WOULD_BLOCK : 0
   }
 
   // --- events of the stream
@@ -113,7 +133,8 @@ export class StreamSocket extends VirtualFd {
     const { mask } = this
     let revents = 0
     if ((mask & POLLIN) !== 0 && (this.#bytes > 0 || this.#end || this.#gone)) revents = POLLIN
-    if ((mask & POLLOUT) !== 0 && (this.#gone || this.#roomBytes() > 0)) revents |= POLLOUT
+    if ((mask & POLLOUT) !== 0 && (this.#gone || (!this.#connects && this.#roomBytes() > 0)))
+      revents |= POLLOUT
     if (this.#gone && (mask !== 0 || !this.#told))
       revents |= this.#errno === 0 ? POLLHUP : POLLHUP | POLLERR
     return revents
