@@ -103,10 +103,11 @@ function applySend(facts: FdFacts, wanted: number, result: number): void {
 }
 
 /**
- * POLLOUT on, nothing refused, but the call had written enough: the rest waits for its turn (C13).
+ * POLLOUT on, nothing refused, but the call had written all it may: the rest waits for its turn
+ * (C13).
  */
 export function noteBudget(scene: Scene, facts: FdFacts): void {
-  const spent = facts.context.writtenBytes >= scene.limits.txBudgetBytes / 2
+  const spent = facts.context.writtenBytes >= scene.limits.txBudgetBytes
   if (spent && !facts.sendBlocked && facts.mask & POLLOUT) facts.heldByBudget = true
 }
 

@@ -53,10 +53,11 @@ export const serviceRules: readonly Rule[] = [
     exit(_scene, { serviced, pollfd, callNo }, result) {
       if (pollfd === null || serviced === undefined || result !== 'handled') return undefined
       if (serviced.status !== Status.ANNOUNCED || serviced.touchedIn !== callNo) return undefined
-      const { fd, mask, recvFull, heldByBudget, sends, setBits } = serviced
+      const { fd, mask, recvFull, heldByBudget, wantsWritable, sends, setBits } = serviced
       if (mask & POLLIN && recvFull) return `'handled' for fd ${fd}, and its last read was full`
       // A SET makes an edge of its own; where POLLOUT was on before, only the answer can tell.
-      const cut = heldByBudget && sends > 0 && (setBits & POLLOUT) === 0
+      // It may also be on for a writable callback, and the budget be spent by others.
+      const cut = heldByBudget && !wantsWritable && sends > 0 && (setBits & POLLOUT) === 0
       if (cut) return `'handled' for fd ${fd}, and the budget cut its writing`
       return undefined
     },
