@@ -48,7 +48,7 @@ TOGETHER := $(filter-out $(ALONE),$(wildcard test/*.test.ts))
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
 .PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy \
-	format demo shots bench sim sim-nightly sim-bench sim-determinism clean check-node
+	format demo shots bench sim sim-nightly sim-bench sim-determinism mutants clean check-node
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -121,7 +121,11 @@ sim: build ## one seed, or many, of the simulator (SEED=7, SEEDS=1000, ARGS='--f
 	$(NODE) dist/integrations/cli/extpoll.js sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(ARGS)
 
 sim-nightly: build ## 20,000 seeds, and the gate: every kind of fault must act
-	$(NODE) dist/integrations/cli/extpoll.js sim --seeds $(or $(SEEDS),20000) --gate yes $(ARGS)
+	$(NODE) dist/integrations/cli/extpoll.js sim --scenario mixed --seeds $(or $(SEEDS),20000) \
+		--gate yes $(ARGS)
+
+mutants: $(INSTALLED) ## mistakes put into copies of the sources, and how soon the swarm finds each
+	$(NODE) --import tsx test/mutants/run.ts $(ARGS)
 
 sim-determinism: build ## each seed twice, and in two processes: the same digest (SEEDS=3000)
 	$(NODE) test/determinism.mjs $(if $(SEEDS),--seeds $(SEEDS))

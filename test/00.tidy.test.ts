@@ -11,6 +11,7 @@ import { docLinksRule } from './tidy/doc-links.js'
 import { layersRule } from './tidy/layers.js'
 import { leftoversRule } from './tidy/leftovers.js'
 import { lengthsRule } from './tidy/lengths.js'
+import { mutantsRule } from './tidy/mutants.js'
 import { projectRoot, readProjectFiles } from './tidy/project-files.js'
 import { formatFinding, type TidyRule } from './tidy/tidy-rule.js'
 
@@ -22,6 +23,7 @@ const rules: readonly TidyRule[] = [
   contractIdsRule,
   leftoversRule,
   docLinksRule,
+  mutantsRule,
 ]
 
 describe('00 tidy', function () {

@@ -10,6 +10,7 @@ import {
   rxFlowControl,
   serviceFd,
   TEXT,
+  WOULD_BLOCK,
   write,
 } from '../src/index.js'
 import { openScene } from './support/scene.js'
@@ -58,5 +59,60 @@ describe('29 what the swarm found', () => {
       peer.frames().map(({ opcode }) => opcode),
       [9],
     )
+  })
+
+  it('C13: what is looked for on paused connections counts against the bytes of a call', () => {
+    const rxBudgetBytes = 1024
+    const context = { rxBudgetBytes, checker: { rxBudgetBytes } }
+    const { h, wsis } = openScene({ context })
+    const peers = [h.open(), h.open()]
+    for (const wsi of wsis) rxFlowControl(wsi, 0)
+    for (const peer of peers) {
+      peer.send(bytes(client.text('x'.repeat(800))))
+      serviceFd(h.ctx, { fd: peer.fd, revents: POLLERR })
+    }
+    const told = [h.poller.counts.recv]
+    h.poller.runFor(h.ctx, 5001)
+    told.push(h.poller.counts.recv)
+    h.poller.runFor(h.ctx, 5001)
+    told.push(h.poller.counts.recv)
+    assert.deepEqual(
+      told.map((count) => count - told[0]!),
+      [0, 2, 4],
+    )
+  })
+
+  it('C12: a broken frame behind a failed send ends the connection', () => {
+    const { h, wsi, peer, log } = openScene({ context: { poller: { edge: true } } })
+    peer.send(client.text('well'))
+    peer.send(client.frame(3))
+    peer.send(client.text('x'.repeat(100_000)))
+    peer.script.send.push(-Errno.ENOBUFS)
+    write(wsi, 'nobody has room for it', TEXT)
+    h.run()
+    assert.deepEqual(log, ['text well', 'closed 1002 FRAME_RESERVED_OPCODE'])
+    assert.equal(peer.closed, 'close')
+  })
+
+  it("C12: 'more' where an error's readiness made room, and messages wait", () => {
+    const log: string[] = []
+    const { h, peer } = openScene({
+      context: { txHighWaterBytes: 1, txLowWaterBytes: 1 },
+      handlers: {
+        RECEIVE(wsi, data) {
+          log.push(data.toString())
+          write(wsi, data, TEXT)
+          // Large enough to be sent at once.
+          write(wsi, 'x'.repeat(20_000), TEXT)
+        },
+      },
+    })
+    peer.script.send.push(WOULD_BLOCK)
+    peer.send(bytes(client.text('first'), client.text('second')))
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    assert.deepEqual(log, ['first'])
+    assert.equal(serviceFd(h.ctx, { fd: peer.fd, revents: POLLERR }), 'more')
+    h.run()
+    assert.deepEqual(log, ['first', 'second'])
   })
 })

@@ -20,6 +20,7 @@ import {
   trySeed,
 } from '../integrations/fake-poller.js'
 import type { Scenario } from '../integrations/fake-poller.js'
+import { mutants } from './mutants/mutants.js'
 import { projectRoot } from './support/programs.js'
 
 const [workload] = scenarios as [Scenario]
@@ -191,6 +192,22 @@ describe('53 the swarm', function () {
     it(`${scenario.name}: ${scenario.about}`, () => {
       for (let seed = 1; seed <= 3; seed += 1)
         runScenario(scenario, seed, { faults: scenario.faults ?? 'swarm' })
+    })
+  }
+})
+
+describe('53 the museum', () => {
+  const exhibits = [
+    ...Array.from({ length: 20 }, (_, index) => `M${index + 1}`),
+    ...Array.from({ length: 12 }, (_, index) => `F${index + 1}`),
+  ]
+
+  for (const exhibit of exhibits) {
+    it(`${exhibit} has a scenario, and a mutant that brings it back`, () => {
+      const [, letter = '', number = ''] = /^(.)(\d+)$/.exec(exhibit) ?? []
+      const prefix = `${letter.toLowerCase()}${number.padStart(2, '0')}-`
+      assert.equal(scenarios.filter(({ name }) => name.startsWith(prefix)).length, 1)
+      assert.ok(mutants.some((mutant) => mutant.exhibit === exhibit))
     })
   }
 })

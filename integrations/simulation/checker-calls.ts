@@ -3,7 +3,7 @@
  *
  * Called by the observer, after the rules have looked. Judges nothing.
  */
-import { POLLERR, POLLHUP, POLL_MASK, Reason } from '../../src/index.js'
+import { POLLERR, POLLHUP, POLLIN, POLL_MASK, Reason } from '../../src/index.js'
 import type { Pollfd } from '../../src/index.js'
 import { Status } from './checker-facts.js'
 import type { ContextFacts, FdFacts, Frame, Scene } from './checker-facts.js'
@@ -58,6 +58,8 @@ export function endService(
 ): void {
   const idle = scene.progress === context.progressAtEntry
   facts.idleServices = idle ? facts.idleServices + 1 : 0
+  // It reads on, and nothing is left over: less than a frame is all that can be held.
+  if (result === 'handled' && facts.mask & POLLIN) facts.unseenFrames = 0
   if (result !== 'more' || facts.status !== Status.ANNOUNCED) return
   // What it does not wait for any more it will hear of when it waits again.
   facts.owedBits = context.revents & facts.mask
@@ -85,7 +87,7 @@ export function applyAnswer(scene: Scene, frame: Frame, result: unknown): void {
       if (result !== false && result !== 'closed') facts.wantsWritable = true
       break
     case 'rxFlowControl':
-      facts.flowControlled = true
+      if (result !== false) facts.paused = !frame.first
       break
     case 'close':
       facts.closeAsked = true
@@ -107,6 +109,7 @@ export function applyCallback(context: ContextFacts, reason: number, facts: FdFa
     case Reason.RECEIVE:
     case Reason.CLIENT_RECEIVE:
       context.messages += 1
+      if (facts.unseenFrames > 0) facts.unseenFrames -= 1
       break
     case Reason.BROADCAST:
       context.broadcasts += 1

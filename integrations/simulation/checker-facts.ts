@@ -27,7 +27,10 @@ export class FdFacts {
   recvWaitsWritable = false
   eof = false
   eofReads = 0
-  /** Frames that may lie in what was read and is not handled yet: nobody sees one handled. */
+  /**
+   * Frames that may lie in what was read and is not handled yet: nobody sees one handled. 0 once
+   * a service left nothing over.
+   */
   unseenFrames = 0
   failed = false
   connecting = false
@@ -41,7 +44,8 @@ export class FdFacts {
 
   // What the application asked for and was told
   wantsWritable = false
-  flowControlled = false
+  /** The application wants to read nothing now. */
+  paused = false
   closeAsked = false
   established = false
   /** Its one end was reported. */
@@ -186,6 +190,8 @@ export class Frame {
   context!: ContextFacts
   call = ''
   arg: unknown
+  /** What else the caller gave. */
+  first: unknown
   outermost = false
   /** It was made from inside an announcement. */
   inAnnouncement = false

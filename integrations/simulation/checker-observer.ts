@@ -145,8 +145,8 @@ export class Observer {
   }
 
   readonly tap: Tap = {
-    enter: (call, arg, handle) => {
-      if (!this.asking) this.enter(call, arg, handle)
+    enter: (call, arg, handle, first) => {
+      if (!this.asking) this.enter(call, arg, handle, first)
     },
     leave: (call, result, handle) => {
       if (!this.asking) this.leave(call, result, handle)
@@ -155,13 +155,14 @@ export class Observer {
     returned: (reason, fd) => this.log.add('returned', reason, fd),
   }
 
-  private enter(call: string, arg: unknown, handle: object): void {
+  private enter(call: string, arg: unknown, handle: object, first: unknown): void {
     const { scene } = this
     const context = scene.contextOf(handle)
     const frame = scene.push()
     frame.context = context
     frame.call = call
     frame.arg = arg
+    frame.first = first
     frame.outermost = context.depth === 0
     frame.inAnnouncement = context.announcing > 0
     frame.sendsBefore = 0

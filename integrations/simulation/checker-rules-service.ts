@@ -108,8 +108,8 @@ export const serviceRules: readonly Rule[] = [
       const { context } = facts
       const { revents, maskAtEntry, serviced, callbacks } = context
       if (serviced !== facts || callbacks > 0 || facts.recvs > 0 || facts.eof) return undefined
-      // After a pause, what was read before it may be what ends it: a broken frame, a close frame.
-      if (facts.flowControlled) return undefined
+      // What was read before may be what ends it: a broken frame, a close frame.
+      if (facts.unseenFrames > 0) return undefined
       if ((revents & maskAtEntry & POLLIN) === 0 || (revents & (POLLERR | POLLHUP)) === 0)
         return undefined
       return `fd ${fd} with ${formatEvents(revents)} was closed unread`
@@ -130,7 +130,8 @@ export const serviceRules: readonly Rule[] = [
       if ((revents & (POLLERR | POLLHUP)) === 0) return undefined
       const { probe } = scene.limits
       const spins = idleServices(scene, context, serviced)
-      if (spins < (probe === undefined ? SPINS_UNPROBED : SPINS)) return undefined
+      const allowed = (probe === undefined ? SPINS_UNPROBED : SPINS) + serviced.unseenFrames
+      if (spins < allowed) return undefined
       if (probe !== undefined && (probe(serviced.fd) & (POLLERR | POLLHUP)) === 0) return undefined
       return `fd ${serviced.fd}: ${formatEvents(revents)} led to nothing ${spins} times in a row`
     },
@@ -138,8 +139,8 @@ export const serviceRules: readonly Rule[] = [
   {
     id: 'C18',
     sentence: 'A live connection has a non-empty mask, a deadline, or an explicit pause.',
-    settled(_scene, { status, listener, mask, flowControlled, context, fd }) {
-      if (status !== Status.ANNOUNCED || listener || mask !== 0 || flowControlled) return undefined
+    settled(_scene, { status, listener, mask, paused, context, fd }) {
+      if (status !== Status.ANNOUNCED || listener || mask !== 0 || paused) return undefined
       if (context.destroyed || context.promisedMs !== null) return undefined
       return `fd ${fd} waits for nothing`
     },

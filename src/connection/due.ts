@@ -61,10 +61,17 @@ function endPaused(core: Core, connection: Connection): void {
     dropConnection(core, connection, 'PAUSED_ERROR_TIMEOUT')
     return
   }
+  const { budget } = core
+  if (budget.rxBytes <= 0) {
+    // Others of this call have read all that one may (C13): later, then.
+    connection.errorHeardMs = core.now()
+    return
+  }
   const laidOut = layOutHeld(core, connection, core.rx.bytes.length)
-  const room = core.limits.rxHighWaterBytes - laidOut
+  const room = Math.min(core.limits.rxHighWaterBytes - laidOut, budget.rxBytes)
   const result = room > 0 ? io.recv(fd, core.rx, laidOut, room) : WOULD_BLOCK
   if (result > 0) {
+    budget.rxBytes -= result
     keepUnconsumed(core, connection, laidOut, 0, laidOut + result)
     connection.errorHeardMs = core.now()
   } else if (result !== WOULD_BLOCK && result !== WOULD_BLOCK_UNTIL_WRITABLE) {

@@ -60,7 +60,8 @@ export function failConnection(core: Core, connection: Connection, cause: FaultN
     transmitControl(core, connection, OPCODE_CLOSE, formatClosePayload(closeCode, sentence))
   }
   connection.closing ??= info
-  lastWrite(core, connection, true)
+  // Where sending failed already, nobody can read our words: there is nothing to linger for.
+  lastWrite(core, connection, connection.state !== State.DRAINING)
 }
 
 /** Nothing will be written after this: flush, perhaps linger, end. */

@@ -38,7 +38,7 @@ export function serviceConnection(
   // An edge that told of data and of an end is not told again for the end alone (C12).
   if (readable && connection.reads) return receive(core, connection) || (gone && connection.reads)
   if (gone) hearGone(core, connection, writable)
-  return false
+  return connection.isPending
 }
 
 /** The socket takes bytes: what is queued first, then a writable callback, if one is wanted. */

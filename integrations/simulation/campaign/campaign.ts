@@ -43,7 +43,7 @@ export function runScenario(
   seed: number,
   { faults, without = [], decisions }: RunOptions,
 ): SimulationResult {
-  const { options, play } = scenario.make()
+  const { options, play } = scenario.make(seed)
   const list = typeof faults === 'string' ? faults : faults.join(',')
   return simulate(
     {

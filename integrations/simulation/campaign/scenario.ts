@@ -2,6 +2,7 @@
 import type { FaultSelection } from '../faults/faults.js'
 import type { SimulateOptions } from '../world/simulate.js'
 import type { World } from '../world/world.js'
+import { chooseLimits } from './limits-swarm.js'
 import { Workload } from './workload.js'
 
 export interface Scenario {
@@ -10,7 +11,8 @@ export interface Scenario {
   readonly about: string
   /** The faults it is about. Default 'swarm'. */
   readonly faults?: FaultSelection
-  make(): {
+  /** @param seed what the decisions do not choose may follow from it */
+  make(seed: number): {
     readonly options: Omit<SimulateOptions, 'seed' | 'faults'>
     readonly play: (world: World) => void
   }
@@ -23,7 +25,7 @@ export const workloadScenario: Scenario = {
   make() {
     const workload = new Workload()
     return {
-      options: { protocols: [workload.protocol] },
+      options: { protocols: [workload.protocol], context: chooseLimits },
       play: (world) => workload.play(world),
     }
   },

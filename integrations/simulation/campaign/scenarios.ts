@@ -8,6 +8,7 @@
 import type { FaultName } from '../faults/fault-table.js'
 import type { SimContextOptions } from '../world/sim-host.js'
 import type { World } from '../world/world.js'
+import { chooseLimits } from './limits-swarm.js'
 import { plays } from './plays.js'
 import type { PlayName } from './plays.js'
 import { workloadScenario } from './scenario.js'
@@ -69,9 +70,26 @@ const rows: readonly Row[] = [
   ['f12-broadcast-merged', 'broadcast merged messages', 'broadcasts', ['send-partial', 'send-would-block', 'swizzle-clog']],
 ]
 
+const playNames = Object.keys(plays) as PlayName[]
+
+/** What many seeds should be of: half of them the workload, the others each play in turn. */
+const mixed: Scenario = {
+  name: 'mixed',
+  about: 'the workload and every play in turn, each on hosts of several ways',
+  make(seed) {
+    const turn = Math.floor(seed / 2) % playNames.length
+    const { protocol, act } = plays[seed % 2 === 1 ? 'workload' : playNames[turn]!]()
+    return {
+      options: { protocols: [protocol], context: chooseLimits, batches: seed % 5 === 4 },
+      play: act,
+    }
+  },
+}
+
 /** Every scenario, the built-in workload first. */
 export const scenarios: readonly Scenario[] = [
   workloadScenario,
+  mixed,
   ...rows.map(([name, about, play, faults, context]): Scenario => ({
     name,
     about,

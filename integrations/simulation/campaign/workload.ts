@@ -25,7 +25,7 @@ import {
   write,
   writePrepared,
 } from '../../../src/index.js'
-import type { ProtocolDefinition, Wsi } from '../../../src/index.js'
+import type { PreparedFrame, ProtocolDefinition, Wsi } from '../../../src/index.js'
 import type { SimPeer } from '../world/sim-peer.js'
 import type { World } from '../world/world.js'
 
@@ -63,6 +63,8 @@ interface Session {
 
 /** One client, and what is expected of it. */
 class Client {
+  /** Decisions about it have labels of their own: one client less changes no other's. */
+  readonly mark: string
   /** Every message sent, in order. */
   readonly sent: string[] = []
   /** Broadcasts that this connection was there for. */
@@ -70,6 +72,10 @@ class Client {
   /** The application ends this connection. */
   endAsked = false
   peer!: SimPeer
+
+  constructor(number: number) {
+    this.mark = `work.${number}`
+  }
 }
 
 export class Workload {
@@ -77,6 +83,7 @@ export class Workload {
   private readonly clients: Client[] = []
   private readonly open = new Map<number, Wsi>()
   private world!: World
+  private prepared: { readonly text: string; readonly frame: PreparedFrame } | undefined
   /** Connections that the application does not read now. */
   private paused = 0
 
@@ -90,7 +97,7 @@ export class Workload {
           this.established(wsi, Number(target.slice(1)), session),
         RECEIVE: (wsi, data, session) => this.receive(wsi, data, session),
         SERVER_WRITEABLE: (wsi, _data, session) => writeLater(wsi, session),
-        BROADCAST: (wsi, data) => void write(wsi, data, TEXT),
+        BROADCAST: (wsi, data, session) => this.passOn(wsi, data, session),
         CLOSED: (_wsi, _info, session) => void this.open.delete(session.number),
       },
     })
@@ -120,9 +127,10 @@ export class Workload {
   /** Schedules a client. @returns when its last message is sent, from now */
   private script(number: number): number {
     const { world } = this
-    const client = new Client()
-    const startMs = world.choose('work.start', 20)
-    const messages = world.choose('work.messages', MAX_MESSAGES + 1)
+    const client = new Client(number)
+    const { mark } = client
+    const startMs = world.choose(`${mark}.start`, 20)
+    const messages = world.choose(`${mark}.messages`, MAX_MESSAGES + 1)
     const connect = (): void => {
       client.peer = world.connect('work', { path: `/${number}` })
       this.clients.push(client)
@@ -131,7 +139,7 @@ export class Workload {
     else world.after(startMs, connect)
     let atMs = startMs
     for (let index = 0; index < messages; index += 1) {
-      atMs += Math.max(0, world.choose('work.gap', 12) - 4)
+      atMs += Math.max(0, world.choose(`${mark}.gap`, 12) - 4)
       world.after(atMs, () => this.send(client, `${number}.${index}`))
     }
     return atMs
@@ -139,12 +147,14 @@ export class Workload {
 
   private send(client: Client, name: string): void {
     const { world } = this
-    const mode = modeAt(world.choose('work.mode', WEIGHT_SUM))
+    const { mark } = client
+    const mode = modeAt(world.choose(`${mark}.mode`, WEIGHT_SUM))
     if (client.endAsked) return
     if (mode === 'x' || mode === 'h') client.endAsked = true
-    const message = `${mode}${name} ${LETTERS.repeat(sizeAt(world))}`
+    const message = `${mode}${name} ${LETTERS.repeat(sizeAt(world, mark))}`
     client.sent.push(message)
-    if (world.choose('work.binary', 4) === 3 && mode !== 'b') client.peer.send(Buffer.from(message))
+    if (world.choose(`${mark}.binary`, 4) === 3 && mode !== 'b')
+      client.peer.send(Buffer.from(message))
     else client.peer.send(message)
   }
 
@@ -175,6 +185,17 @@ export class Workload {
     if (protocol === null) return
     for (const number of this.open.keys()) this.clientAt(number)?.broadcasts.push(text)
     broadcast(protocol, text)
+  }
+
+  /** Half of them send one frame that was prepared once, in this call or in an earlier one. */
+  private passOn(wsi: Wsi, data: Buffer, { number }: Session): void {
+    if (number % 2 === 0) {
+      write(wsi, data, TEXT)
+      return
+    }
+    const text = data.toString('utf8')
+    if (this.prepared?.text !== text) this.prepared = { text, frame: prepareFrame(data, TEXT) }
+    writePrepared(wsi, this.prepared.frame)
   }
 
   private pause(wsi: Wsi, session: Session): void {
@@ -243,11 +264,11 @@ function modeAt(choice: number): Mode {
 }
 
 /** Characters of a message: mostly few, sometimes more than a cork, a buffer or a budget holds. */
-function sizeAt(world: World): number {
-  const kind = world.choose('work.size', 40)
+function sizeAt(world: World, mark: string): number {
+  const kind = world.choose(`${mark}.size`, 40)
   if (kind < 34) return kind >> 1
-  if (kind < 39) return world.choose('work.middle', 200)
-  return 500 + world.choose('work.large', 4000)
+  if (kind < 39) return world.choose(`${mark}.middle`, 200)
+  return 500 + world.choose(`${mark}.large`, 4000)
 }
 
 function isBroadcast(text: string): boolean {

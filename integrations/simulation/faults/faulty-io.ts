@@ -14,6 +14,7 @@ import type {
   SocketIo,
 } from '../../../src/index.js'
 import type { FakeKernel } from '../fake-kernel.js'
+import { recvOneByOne, sendOneByOne } from '../one-by-one.js'
 import type { Environment } from '../world/environment.js'
 import { undoLater } from '../world/environment.js'
 import type { FaultName } from './fault-table.js'
@@ -81,6 +82,14 @@ export class FaultyIo implements SocketIo {
     if (first === undefined || !faults.fires('send-partial')) return this.kernel.sendv(fd, parts)
     const part = 1 + faults.pick('send-partial', Math.min(first.length, 5000))
     return this.partly(fd, this.kernel.sendv(fd, [first.subarray(0, part)]))
+  }
+
+  recvEach(into: IoBuffer, list: IoBuffer, count: number): number {
+    return recvOneByOne(this, into, list, count)
+  }
+
+  sendEach(from: IoBuffer, list: IoBuffer, count: number): void {
+    sendOneByOne(this, from, list, count)
   }
 
   accept(listenFd: number): number {

@@ -12,6 +12,7 @@ import {
   nextTimeout,
   POLLIN,
   serviceFd,
+  serviceFds,
 } from '../../../src/index.js'
 import type {
   AnyProtocolDefinition,
@@ -41,12 +42,20 @@ export type SimContextOptions = Omit<ContextOptions, 'host' | 'protocols' | 'pat
 
 export interface SimHostOptions {
   readonly protocols: readonly AnyProtocolDefinition[]
-  readonly context?: SimContextOptions
+  readonly context?: SimContextOptions | ChooseLimits
   /** Edge-triggered; default false. */
   readonly edge?: boolean
   /** The contract checker; default true. */
   readonly checker?: boolean
+  /**
+   * Whole batches are served by `serviceFds`, as the epoll host does: level-triggered, and with
+   * nobody who listens in, the checker neither. Default false.
+   */
+  readonly batches?: boolean
 }
+
+/** Limits of each seed's own choosing; without faults there is none. @param choose below n */
+export type ChooseLimits = (choose: (label: string, n: number) => number) => SimContextOptions
 
 /** What the world does for its hosts. */
 export interface HostKeeper {
@@ -77,6 +86,7 @@ export class SimHost {
   private readonly pollSet: FaultyPollSet
   private readonly batch: FaultyBatch
   private readonly protocols: readonly AnyProtocolDefinition[]
+  private readonly limits: SimContextOptions
   /** Served at the end of the batch at hand: a number that is to come back. */
   private reusing: number | undefined
   private lastGen = 0
@@ -96,7 +106,15 @@ export class SimHost {
       fdLimit: FD_LIMIT,
       dial: (near, far, { address, port }) => keeper.connectsOut(this, near, far, address, port),
     })
-    this.waitSet = new WaitSet((fd) => this.kernel.readiness(fd), options.edge ?? false)
+    const { context = {}, batches = false } = options
+    this.limits =
+      typeof context !== 'function'
+        ? context
+        : world.faults.takePart
+          ? context((label, n) => world.choose(label, n))
+          : {}
+    const edge = options.edge === true && !batches
+    this.waitSet = new WaitSet((fd) => this.kernel.readiness(fd), edge)
     this.kernel.onActivity = (fd) => this.waitSet.activity(fd)
     this.kernel.isPolled = (fd) => this.waitSet.has(fd)
     this.kernel.maskOf = (fd) => this.waitSet.maskOf(fd) ?? 0
@@ -108,7 +126,7 @@ export class SimHost {
       faultyProtocol(protocol, world, this.applicationHost()),
     )
     const plain = this.plainHost()
-    this.checker = options.checker === false ? undefined : this.checkedHost(plain)
+    this.checker = options.checker === false || batches ? undefined : this.checkedHost(plain)
     this.host = this.checker ?? plain
     this.ctx = this.createContext()
   }
@@ -123,7 +141,9 @@ export class SimHost {
     this.checker?.waited(batch)
     if (batch.length > 0) {
       worked = true
-      this.serveBatch(batch)
+      if (this.options.batches === true) this.serveWhole(batch)
+      else this.serveBatch(batch)
+      this.reuse()
     }
     if (nextTimeout(this.ctx) === 0) {
       worked = true
@@ -154,7 +174,7 @@ export class SimHost {
       onError: (error) => {
         if (!(error instanceof SimulatedError)) this.keeper.failed(error)
       },
-      ...this.options.context,
+      ...this.limits,
       address: this.address,
       port: PORT,
       protocols: this.protocols,
@@ -180,6 +200,17 @@ export class SimHost {
       this.waitSet.again(batch[at]!.fd, batch[at]!.revents)
       this.waitSet.activity(batch[at]!.fd)
     }
+  }
+
+  /** As many of them in one call as the library likes. */
+  private serveWhole(batch: readonly Pollfd[]): void {
+    const served = batch.filter((pollfd) => this.mayServe(pollfd))
+    for (const { fd, revents } of served) this.world.fold(fd * 8 + revents)
+    serviceFds(this.ctx, served)
+  }
+
+  /** A number that was closed in this batch comes back within it. */
+  private reuse(): void {
     if (this.reusing === undefined) return
     const fd = this.reusing
     this.reusing = undefined
@@ -189,14 +220,18 @@ export class SimHost {
   }
 
   private serve(pollfd: Pollfd): void {
-    const { fd, gen } = pollfd
-    const live = this.waitSet.liveAt(fd)
-    const current = live !== undefined && (gen === undefined || gen === live.gen)
-    // C5: a poller drops what is not live; one that does not may still not do any harm.
-    if (!current && !this.world.faults.active) return
+    if (!this.mayServe(pollfd)) return
+    const { fd } = pollfd
     const answer = serviceFd(this.ctx, pollfd)
     this.world.fold(fd * 8 + pollfd.revents)
     if (answer === 'more') this.waitSet.again(fd, pollfd.revents)
+  }
+
+  /** C5: a poller drops what is not live; one that does not may still not do any harm. */
+  private mayServe({ fd, gen }: Pollfd): boolean {
+    if (this.world.faults.active) return true
+    const live = this.waitSet.liveAt(fd)
+    return live !== undefined && (gen === undefined || gen === live.gen)
   }
 
   private misbehave(): void {
@@ -248,13 +283,13 @@ export class SimHost {
       randomFill: (bytes) => this.fillRandomly(bytes),
       hostname: () => this.name,
       nextGen: () => (this.lastGen += 1),
-      tap: storyTap(this.name, world.story),
+      ...(this.options.batches === true ? {} : { tap: storyTap(this.name, world.story) }),
     }
   }
 
   private checkedHost(plain: Host): CheckedHost {
     return checked(plain, {
-      ...this.options.context,
+      ...this.limits,
       edge: this.waitSet.edge,
       probe: (fd) => this.kernel.readiness(fd),
       onViolation: (violation) => this.keeper.violated(this, violation),
