@@ -115,4 +115,22 @@ describe('29 what the swarm found', () => {
     h.run()
     assert.deepEqual(log, ['first', 'second'])
   })
+
+  it('C29: a callback that throws after a failed send is the last one', () => {
+    const heard: string[] = []
+    const { h, wsi, peer, log, errors } = openScene({
+      handlers: {
+        RECEIVE(_wsi, data) {
+          heard.push(data.toString())
+          throw new Error('in RECEIVE')
+        },
+      },
+    })
+    peer.send(bytes(client.text('a'), client.text('b')))
+    peer.script.send.push(-Errno.EPIPE)
+    write(wsi, 'into a broken pipe', TEXT)
+    h.run()
+    assert.deepEqual([heard, errors.length], [['a'], 1])
+    assert.deepEqual(log, ['closed 1011 CALLBACK_THREW'])
+  })
 })

@@ -129,6 +129,8 @@ export const serviceRules: readonly Rule[] = [
       if (serviced === undefined || maskAtEntry === 0) return undefined
       if ((revents & (POLLERR | POLLHUP)) === 0) return undefined
       const { probe } = scene.limits
+      // A kernel that tells of an end and gives none: the library looked, and more it cannot do.
+      if (serviced.recvBlocks > 0) return undefined
       const spins = idleServices(scene, context, serviced)
       const allowed = (probe === undefined ? SPINS_UNPROBED : SPINS) + serviced.unseenFrames
       if (spins < allowed) return undefined

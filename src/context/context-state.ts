@@ -6,7 +6,6 @@
  */
 import { Budget, RX_HEADER_BYTES } from '../connection/budget.js'
 import { Connection, type Core, type OriginPolicy, THREW } from '../connection/connection.js'
-import { State } from '../connection/connection-state.js'
 import { type ResolverEntry } from '../connection/dial.js'
 import { failConnection } from '../connection/ending.js'
 import { type Limits } from '../connection/limits.js'
@@ -349,8 +348,7 @@ export class ContextState implements Core {
       return typeof answer === 'object' && this.#errors.refusesPromise(answer) ? THREW : answer
     } catch (error) {
       this.report(error)
-      if (connection.state === State.OPEN || connection.state === State.CLOSING)
-        failConnection(this, connection, 'CALLBACK_THREW')
+      if (connection.delivers) failConnection(this, connection, 'CALLBACK_THREW')
       return THREW
     } finally {
       if (tap !== null) tap.returned(reason, connection.fd, data, this, connection)
