@@ -124,7 +124,11 @@ export class FakePoller {
     const { windowBytes = WINDOW_BYTES, fdLimit = FD_LIMIT, startMs = START_MS } = options
     this.clock = new VirtualClock(startMs, options.wallStartMs ?? WALL_START_MS)
     const kernel = new FakeKernel({ windowBytes, fdLimit })
-    const waitSet = new WaitSet((fd) => kernel.readiness(fd), options.edge ?? false)
+    const { edge = false } = options
+    const waitSet = new WaitSet(
+      (fd) => (edge ? kernel.edgeReadiness(fd) : kernel.readiness(fd)),
+      edge,
+    )
     kernel.onActivity = (fd) => waitSet.activity(fd)
     kernel.isPolled = (fd) => waitSet.has(fd)
     this.kernel = kernel

@@ -38,6 +38,10 @@ const serviceFaults = [
     s.call('rxFlowControl', 4, () => s.announce('CLEAR', 4, POLLIN))
     serving(() => s.recv(4, 1))(s)
   }),
+  fault('C16', 'RECEIVE while paused', (s) => {
+    s.call('rxFlowControl', 4, () => s.announce('CLEAR', 4, POLLIN))
+    during(() => s.callback(Reason.RECEIVE, 4))(s)
+  }),
   fault(
     'C12',
     "'handled' after a full read",

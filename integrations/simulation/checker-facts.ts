@@ -118,6 +118,8 @@ export class ContextFacts {
   promisedMs: number | null = null
   /** Calls of serviceFd(ctx, null) in a row that answered 'more' and did nothing visible. */
   idleMores = 0
+  /** `progress` after the last of them. */
+  progressAtIdleMore = 0
 
   // The outermost call
   call = ''

@@ -101,6 +101,14 @@ export const serviceRules: readonly Rule[] = [
     },
   },
   {
+    id: 'C16',
+    sentence: 'While the application pauses, not one RECEIVE comes.',
+    callback(_scene, _context, reason, facts) {
+      if (facts?.paused !== true || !RECEIVES.includes(reason)) return undefined
+      return `callback ${reason} of fd ${facts.fd}, which is paused`
+    },
+  },
+  {
     id: 'C17',
     sentence: 'POLLIN is served before POLLERR or POLLHUP is obeyed.',
     io(_scene, op, fd, facts) {
@@ -238,6 +246,7 @@ function brokenWriteInterest(facts: FdFacts): Broken {
 }
 
 const ENDS: readonly number[] = [Reason.CLOSED, Reason.HTTP_CLOSED, Reason.CLIENT_CONNECTION_ERROR]
+const RECEIVES: readonly number[] = [Reason.RECEIVE, Reason.CLIENT_RECEIVE]
 const STARTS: readonly number[] = [Reason.ESTABLISHED, Reason.CLIENT_ESTABLISHED]
 const IN_LIFE: readonly number[] = [
   Reason.RECEIVE,

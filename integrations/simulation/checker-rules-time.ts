@@ -50,7 +50,9 @@ export const timeRules: readonly Rule[] = [
     exit(scene, context, result) {
       if (context.call !== 'serviceFd' || context.pollfd !== null) return undefined
       const idle = result === 'more' && scene.progress === context.progressAtEntry
-      context.idleMores = idle ? context.idleMores + 1 : 0
+      const inARow = context.progressAtIdleMore === scene.progress
+      context.idleMores = idle ? (inARow ? context.idleMores : 0) + 1 : 0
+      context.progressAtIdleMore = scene.progress
       if (context.idleMores <= context.live.size + IDLE_MORES) return undefined
       // What was read and holds no whole message is handled where nobody sees it.
       let unseenFrames = 0

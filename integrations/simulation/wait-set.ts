@@ -81,11 +81,6 @@ export class WaitSet implements PollSet {
     return [...this.watches.values()]
   }
 
-  /** Looks at everything next time, whatever happened. */
-  rescan(): void {
-    for (const fd of this.watches.keys()) this.ready.add(fd)
-  }
-
   /** The mask waited for, or undefined. */
   maskOf(fd: number): number | undefined {
     return this.watches.get(fd)?.mask

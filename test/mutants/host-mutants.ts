@@ -48,6 +48,13 @@ export const hostMutants: readonly Mutant[] = [
     breaks: 'the host reports an error on a paused descriptor for ever',
   },
   {
+    name: 'host-hides-the-end',
+    file: 'integrations/simulation/fake-kernel.ts',
+    find: 'this.socketAt(fd)?.finReceived === true ? POLLHUP : 0',
+    replace: 'this.socketAt(fd)?.cut === true ? POLLHUP : 0',
+    breaks: 'an edge-triggered host does not tell of an end beside the last bytes',
+  },
+  {
     name: 'host-skips-after-del',
     file: 'integrations/simulation/world/sim-host.ts',
     find: `      if (!this.world.faults.fires('entry-skipped')) continue

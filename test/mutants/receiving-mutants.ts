@@ -56,23 +56,6 @@ export const receivingMutants: readonly Mutant[] = [
     exhibit: 'M7',
   },
   {
-    name: 'reads-after-the-end',
-    file: 'src/connection/connection.ts',
-    find: `    if (this.eof || state === State.ENDED || state === State.FLUSHING) return false
-`,
-    replace: `    if (state === State.ENDED || state === State.FLUSHING) return false
-`,
-    breaks: 'an end of file is waited for again and again',
-  },
-  {
-    name: 'pollout-for-nothing',
-    file: 'src/connection/connection.ts',
-    find: `      this.state === State.OPEN &&
-      this.queuedBytes < this.core.limits.txLowWaterBytes`,
-    replace: '      this.state === State.OPEN',
-    breaks: 'a writable callback comes while the queue is full',
-  },
-  {
     name: 'gone-heard-twice',
     file: 'src/connection/due.ts',
     find: `  connection.errorHeardMs = 0

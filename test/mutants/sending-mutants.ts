@@ -198,21 +198,4 @@ export const sendingMutants: readonly Mutant[] = [
 `,
     breaks: 'pongs that left count as pending',
   },
-  {
-    name: 'flush-together-reordered',
-    file: 'src/connection/flush-together.ts',
-    find: `      this.#send(core)
-      flushCork(core, connection)
-`,
-    replace: `      flushCork(core, connection)
-`,
-    breaks: 'sends of a batch come in another order',
-  },
-  {
-    name: 'flush-together-takes-queued',
-    file: 'src/connection/flush-together.ts',
-    find: 'connection.corkParts !== null || connection.queue !== null || ' + 'connection.isDeaf',
-    replace: 'connection.corkParts !== null || connection.isDeaf',
-    breaks: 'sends of a batch overtake what is queued',
-  },
 ]

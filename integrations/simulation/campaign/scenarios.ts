@@ -6,11 +6,10 @@
  * checker and the play judge; sources are in each row.
  */
 import type { FaultName } from '../faults/fault-table.js'
-import type { SimContextOptions } from '../world/sim-host.js'
-import type { World } from '../world/world.js'
+import type { ChooseLimits, SimContextOptions } from '../world/sim-host.js'
 import { chooseLimits } from './limits-swarm.js'
 import { plays } from './plays.js'
-import type { PlayName } from './plays.js'
+import type { Play, PlayName } from './plays.js'
 import { workloadScenario } from './scenario.js'
 import type { Scenario } from './scenario.js'
 
@@ -78,9 +77,11 @@ const mixed: Scenario = {
   about: 'the workload and every play in turn, each on hosts of several ways',
   make(seed) {
     const turn = Math.floor(seed / 2) % playNames.length
-    const { protocol, act } = plays[seed % 2 === 1 ? 'workload' : playNames[turn]!]()
+    const play: Play = plays[seed % 2 === 1 ? 'workload' : playNames[turn]!]()
+    const { protocol, act } = play
+    const context: ChooseLimits = (choose) => ({ ...chooseLimits(choose), ...play.context })
     return {
-      options: { protocols: [protocol], context: chooseLimits, batches: seed % 5 === 4 },
+      options: { protocols: [protocol], context, batches: seed % 5 === 4 },
       play: act,
     }
   },
@@ -95,9 +96,9 @@ export const scenarios: readonly Scenario[] = [
     about,
     faults,
     make() {
-      const { protocol, act } = plays[play]()
-      const options = { protocols: [protocol], ...(context === undefined ? {} : { context }) }
-      return { options, play: (world: World) => act(world) }
+      const { protocol, act, context: needed }: Play = plays[play]()
+      const options = { protocols: [protocol], context: { ...context, ...needed } }
+      return { options, play: act }
     },
   })),
 ]

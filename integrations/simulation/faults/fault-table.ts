@@ -51,7 +51,7 @@ const rows = [
     'spurious-in': ['POLLIN is reported of a descriptor that waits for it and has nothing', 'none', 60, 'H3', 'H5', 'H6'],
     'spurious-out': ['POLLOUT is reported of a descriptor that did not ask for it', 'none', 60, 'H4', 'H1', 'H3', 'H5', 'H6'],
     'readiness-delayed': ['a ready descriptor is reported some milliseconds later', 'none', 30, 'H5', 'H3', 'H6'],
-    'readiness-duplicated': ['a descriptor is in one batch twice', 'none', 40, 'H6', 'H8', 'H1', 'H4', 'C17'],
+    'readiness-duplicated': ['a descriptor is in one batch twice', 'none', 15, 'H6', 'H8', 'H1', 'H4', 'C17'],
     'stale-after-del': ['readiness of a descriptor comes after its DEL', 'none', 6, 'H8', 'H1', 'H4', 'H6', 'C17'],
     'stale-on-reused-fd': ['readiness of an old descriptor comes for the new one of its number', 'none', 6, 'H8', 'H1', 'H4', 'H6', 'C17'],
     'hup-with-in': ['POLLHUP is reported beside POLLIN, and nobody hung up', 'none', 60, 'H1', 'C17'],

@@ -54,7 +54,7 @@ export interface SimHostOptions {
   readonly batches?: boolean
 }
 
-/** Limits of each seed's own choosing; without faults there is none. @param choose below n */
+/** Limits of each seed's own choosing. @param choose gives a number below n; 0 is the ordinary */
 export type ChooseLimits = (choose: (label: string, n: number) => number) => SimContextOptions
 
 /** What the world does for its hosts. */
@@ -107,14 +107,15 @@ export class SimHost {
       dial: (near, far, { address, port }) => keeper.connectsOut(this, near, far, address, port),
     })
     const { context = {}, batches = false } = options
-    this.limits =
-      typeof context !== 'function'
-        ? context
-        : world.faults.takePart
-          ? context((label, n) => world.choose(label, n))
-          : {}
+    // Without faults everybody chooses the ordinary.
+    const choose = (label: string, n: number): number =>
+      world.faults.takePart ? world.choose(label, n) : 0
+    this.limits = typeof context === 'function' ? context(choose) : context
     const edge = options.edge === true && !batches
-    this.waitSet = new WaitSet((fd) => this.kernel.readiness(fd), edge)
+    this.waitSet = new WaitSet(
+      (fd) => (edge ? this.kernel.edgeReadiness(fd) : this.kernel.readiness(fd)),
+      edge,
+    )
     this.kernel.onActivity = (fd) => this.waitSet.activity(fd)
     this.kernel.isPolled = (fd) => this.waitSet.has(fd)
     this.kernel.maskOf = (fd) => this.waitSet.maskOf(fd) ?? 0
@@ -261,7 +262,6 @@ export class SimHost {
   private mend(): void {
     this.clock.mend()
     this.pollSet.catchUp()
-    this.waitSet.rescan()
   }
 
   private plainHost(): Host {
