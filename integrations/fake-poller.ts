@@ -8,6 +8,7 @@
  */
 import { POLLERR, POLLHUP, nextDeadline, nextTimeout, pollFds, serviceFd } from '../src/index.js'
 import type { Context, Host, Pollfd } from '../src/index.js'
+import { readinessOn } from './simulation/edge-readiness.js'
 import { FakeKernel } from './simulation/fake-kernel.js'
 import type { Listener, MisuseError } from './simulation/fake-kernel.js'
 import type { Script } from './simulation/script.js'
@@ -125,10 +126,7 @@ export class FakePoller {
     this.clock = new VirtualClock(startMs, options.wallStartMs ?? WALL_START_MS)
     const kernel = new FakeKernel({ windowBytes, fdLimit })
     const { edge = false } = options
-    const waitSet = new WaitSet(
-      (fd) => (edge ? kernel.edgeReadiness(fd) : kernel.readiness(fd)),
-      edge,
-    )
+    const waitSet = new WaitSet(readinessOn(kernel, edge), edge)
     kernel.onActivity = (fd) => waitSet.activity(fd)
     kernel.isPolled = (fd) => waitSet.has(fd)
     this.kernel = kernel

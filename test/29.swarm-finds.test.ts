@@ -133,4 +133,25 @@ describe('29 what the swarm found', () => {
     assert.deepEqual([heard, errors.length], [['a'], 1])
     assert.deepEqual(log, ['closed 1011 CALLBACK_THREW'])
   })
+
+  it('pongs that left in pieces of a large write are not pending', () => {
+    const { h, peer, log } = openScene({ context: { corkMaxBytes: 0, maxPendingPongs: 4 } })
+    for (let count = 0; count < 6; count += 1) {
+      peer.send(client.ping('x'))
+      h.run()
+    }
+    peer.script.send.push(WOULD_BLOCK)
+    peer.send(bytes(client.ping('y'), client.ping('z')))
+    h.run()
+    assert.deepEqual(log, [])
+    assert.equal(peer.frames().filter(({ opcode }) => opcode === 10).length, 8)
+  })
+
+  it('C12: the last bytes of a peer and its FIN in one edge', () => {
+    const { h, peer, log } = openScene({ context: { poller: { edge: true } } })
+    peer.send(bytes(client.text('last words')))
+    peer.end()
+    h.run()
+    assert.deepEqual(log, ['text last words', 'closed 1006 END_OF_FILE'])
+  })
 })

@@ -157,6 +157,18 @@ describe('50 a wrong host is reported by id', () => {
     assert.match(loop.checker.violations[0]?.detail ?? '', /^fd 6 was ready/)
   })
 
+  it('H5 does not tell of an end that came in one edge with the last bytes', () => {
+    const loop = new Loop({ poller: { edge: true }, checker: { starveCalls: 100 } })
+    const [lost, busy] = [loop.open(), loop.open()]
+    lost.sendMessage('last words').end()
+    for (let round = 0; round < 200; round += 1) {
+      busy.sendMessage('x')
+      for (const { fd, revents } of loop.poller.poll())
+        loop.serve({ fd, revents: fd === lost.fd ? revents & ~POLLHUP : revents })
+    }
+    assert.deepEqual(loop.broken, ['H5'])
+  })
+
   describe('H6', () => {
     const rounds: Readonly<Record<string, (batch: Pollfd[]) => Pollfd[]>> = {
       'skips an entry': (batch) => batch.slice(1),

@@ -7,7 +7,7 @@
  * test that is always a fault of the library.
  * Source: socket(7), tcp(7), accept(2) of Linux; the seam's own page, src/socket/socket-io.ts.
  */
-import { Errno, POLLHUP, POLLIN, WOULD_BLOCK } from '../../src/index.js'
+import { Errno, POLLIN, WOULD_BLOCK } from '../../src/index.js'
 import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src/index.js'
 import { DescriptorTable } from './descriptor-table.js'
 import type { Endpoint } from './endpoint.js'
@@ -103,14 +103,6 @@ export class FakeKernel implements SocketIo {
     if (entry.kind === 'socket') return entry.readiness
     if (entry.kind === 'resolver') return resolverReadiness(entry)
     return entry.queue.length > 0 ? POLLIN : 0
-  }
-
-  /**
-   * The same as an edge-triggered adapter tells it, which reports EPOLLRDHUP as POLLHUP: the end of
-   * a peer may come in one edge with its last bytes (C12).
-   */
-  edgeReadiness(fd: number): number {
-    return this.readiness(fd) | (this.socketAt(fd)?.finReceived === true ? POLLHUP : 0)
   }
 
   /** Every open descriptor, lowest first. */

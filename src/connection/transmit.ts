@@ -97,6 +97,7 @@ function sendOrQueue(core: Core, connection: Connection, ...parts: Uint8Array[])
     skip -= start
     if (start < part.length) enqueue(core, connection, part, start, part.length)
   }
+  if (connection.queue === null) connection.pendingPongs = 0
 }
 
 /** The front of the parts, as many bytes of it as may be written. */

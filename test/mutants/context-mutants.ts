@@ -61,8 +61,8 @@ export const contextMutants: readonly Mutant[] = [
   },
   {
     name: 'no-entropy',
-    file: 'src/context/context-state.ts',
-    find: `      this.host.randomFill(new Uint8Array(this.#entropy.buffer))
+    file: 'src/context/entropy.ts',
+    find: `      this.#host.randomFill(this.#bytes)
 `,
     replace: '',
     breaks: 'chance is used before anybody gave any: all pings go out at the same moment',

@@ -49,9 +49,9 @@ export const hostMutants: readonly Mutant[] = [
   },
   {
     name: 'host-hides-the-end',
-    file: 'integrations/simulation/fake-kernel.ts',
-    find: 'this.socketAt(fd)?.finReceived === true ? POLLHUP : 0',
-    replace: 'this.socketAt(fd)?.cut === true ? POLLHUP : 0',
+    file: 'integrations/simulation/edge-readiness.ts',
+    find: 'kernel.socketAt(fd)?.finReceived === true ? POLLHUP : 0',
+    replace: 'kernel.socketAt(fd)?.cut === true ? POLLHUP : 0',
     breaks: 'an edge-triggered host does not tell of an end beside the last bytes',
   },
   {

@@ -6,8 +6,8 @@ export const sendingMutants: readonly Mutant[] = [
     name: 'del-after-close',
     file: 'src/connection/ending.ts',
     find: `  remove(connection)
-  connection.io.close(connection.fd, connection.abortive)`,
-    replace: `  connection.io.close(connection.fd, connection.abortive)
+  if (connection.fd >= 0) connection.io.close(connection.fd, connection.abortive)`,
+    replace: `  if (connection.fd >= 0) connection.io.close(connection.fd, connection.abortive)
   remove(connection)`,
     breaks: 'DEL comes after close',
     exhibit: 'M1',
@@ -63,11 +63,9 @@ export const sendingMutants: readonly Mutant[] = [
   {
     name: 'linger-without-end',
     file: 'src/connection/ending.ts',
-    find: `  connection.io.shutdown(connection.fd)
-  connection.stateDeadlineMs = core.now() + core.limits.lingerTimeoutMs
+    find: `  connection.stateDeadlineMs = core.now() + core.limits.lingerTimeoutMs
   armDeadline(core, connection)`,
-    replace: `  connection.io.shutdown(connection.fd)
-  connection.stateDeadlineMs = 0`,
+    replace: '  connection.stateDeadlineMs = 0',
     breaks: 'after a refusal the end of the peer is waited for without end',
   },
   {

@@ -26,6 +26,7 @@ import { checked } from '../checker.js'
 import type { CheckedHost } from '../checker.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Violation } from '../checker-rule.js'
+import { readinessOn } from '../edge-readiness.js'
 import { FakeKernel } from '../fake-kernel.js'
 import { FaultyBatch } from '../faults/faulty-batch.js'
 import { FaultyIo } from '../faults/faulty-io.js'
@@ -112,10 +113,7 @@ export class SimHost {
       world.faults.takePart ? world.choose(label, n) : 0
     this.limits = typeof context === 'function' ? context(choose) : context
     const edge = options.edge === true && !batches
-    this.waitSet = new WaitSet(
-      (fd) => (edge ? this.kernel.edgeReadiness(fd) : this.kernel.readiness(fd)),
-      edge,
-    )
+    this.waitSet = new WaitSet(readinessOn(this.kernel, edge), edge)
     this.kernel.onActivity = (fd) => this.waitSet.activity(fd)
     this.kernel.isPolled = (fd) => this.waitSet.has(fd)
     this.kernel.maskOf = (fd) => this.waitSet.maskOf(fd) ?? 0
