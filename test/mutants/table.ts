@@ -17,7 +17,7 @@ export function formatTable(verdicts: readonly Verdict[]): string {
     swarm === undefined ? 'never' : String(swarm.seed),
     cut(swarm?.summary ?? '', FOUND_COLUMNS),
     faultFree === undefined ? 'survives' : `seed ${faultFree.seed}`,
-    wire === null ? 'not run' : cut(wire ?? 'survives', WIRE_COLUMNS),
+    wire === null ? '' : cut(wire ?? 'survives', WIRE_COLUMNS),
   ])
   const head = ['mutant', '', 'seeds', 'found as', 'without faults', 'wire suite']
   const all = [head, ...rows]
