@@ -55,6 +55,20 @@ describe('26 pings', () => {
     assert.deepEqual(log, [])
   })
 
+  it('at the interval also where an answer may take longer than that', () => {
+    const { h } = scene({ context: { pingIntervalMs: 1000, pongTimeoutMs: 20_000 } })
+    const peer = h.open()
+    let pings = 0
+    for (let ms = 0; ms < 20_000; ms += 50) {
+      h.poller.runFor(h.ctx, 50)
+      for (const frame of peer.frames()) {
+        pings++
+        peer.send(client.pong(frame.payload))
+      }
+    }
+    assert.ok(pings >= 18 && pings <= 22, `${pings} pings in 20 s`)
+  })
+
   it('any byte is an answer', () => {
     const { h, log } = scene({ context: { pingIntervalMs: 1000, pongTimeoutMs: 500 } })
     const peer = h.open()

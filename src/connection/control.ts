@@ -3,6 +3,7 @@ import { parseClosePayload } from '../wire/close-code.js'
 import { OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG } from '../wire/opcode.js'
 import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
+import { armDeadline } from './deadline.js'
 import { answerClose, failConnection } from './ending.js'
 import { flushCork } from './transmit.js'
 import { transmitControl } from './transmit-frame.js'
@@ -21,6 +22,8 @@ export function receiveControl(
     case OPCODE_PONG: {
       const protocol = connection.protocol!
       if (protocol.hears(connection.role.pong))
+      // The heap has the end of the wait for it, and the next ping may be due before that.
+      armDeadline(core, connection)
         core.call(
           connection,
           protocol,
