@@ -119,7 +119,7 @@ describe('66 one descriptor under a foreign loop', function () {
       })
     })
 
-  it('is readable until what is ready was served, and while a call from elsewhere made work', () => {
+  it('is readable until what is ready was served, level-triggered', () => {
     const outer = epollHost().poller
     const host = epollHost()
     const ctx = createContext({ host, port: 0, protocols: [defineProtocol({ handlers: {} })] })

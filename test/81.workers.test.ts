@@ -234,10 +234,13 @@ describe('81 epollHost({ listenFd })', function () {
       const opened = Client.open(`ws://127.0.0.1:${port}`).then(() => true)
       assert.ok(await Promise.race([opened, delay(3000, false)]), 'nobody accepted it')
     }
-    for (let number = 0; number < 10; number++) await open()
-    await workers[3]!.terminate()
-    for (let number = 0; number < 4; number++) await open()
-    for (const worker of workers) await worker.terminate()
-    socketIo.close(listenFd, false)
+    try {
+      for (let number = 0; number < 10; number++) await open()
+      await workers[3]!.terminate()
+      for (let number = 0; number < 4; number++) await open()
+    } finally {
+      for (const worker of workers) await worker.terminate()
+      socketIo.close(listenFd, false)
+    }
   })
 })
