@@ -34,7 +34,7 @@ export interface StreamsHost extends Host {
 
 /**
  * A Host over Node's streams. Each Duplex is a descriptor from 2^30 up; `port` and `path` of
- * createContext listen with node:net, `clientConnect` connects with it, and asks node:dns for names.
+ * createContext listen with node:net, `clientConnect` connects with it, and asks node:dns names.
  * Node's loop serves it: nothing is to be called, and what a callback throws and no `onError` takes
  * is an uncaughtException.
  *
