@@ -37,7 +37,11 @@ export {
   formatDecisions,
   parseDecisions,
 } from './simulation/decide/decisions-text.js'
+export { exhaust } from './simulation/decide/exhaustive.js'
+export type { ExhaustOptions } from './simulation/decide/exhaustive.js'
 export { shrink } from './simulation/decide/shrink.js'
+export { SparseDecider } from './simulation/decide/sparse.js'
+export type { SparseOptions } from './simulation/decide/sparse.js'
 export { faultNames, faultTable } from './simulation/faults/fault-table.js'
 export type { FaultName, FaultRow } from './simulation/faults/fault-table.js'
 export type { FaultSelection } from './simulation/faults/faults.js'

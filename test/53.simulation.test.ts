@@ -8,6 +8,7 @@ import { defineProtocol, TEXT, write } from '../src/index.js'
 import {
   Campaign,
   countDecisions,
+  exhaust,
   faultNames,
   faultTable,
   formatDecisions,
@@ -17,6 +18,7 @@ import {
   scenarios,
   shrink,
   simulate,
+  SparseDecider,
   trySeed,
 } from '../integrations/fake-poller.js'
 import type { Scenario } from '../integrations/fake-poller.js'
@@ -239,6 +241,56 @@ describe('53 decisions', function () {
     assert.ok(read !== undefined)
     assert.equal(runScenario(workload, 99, { faults: 'swarm', decisions: read }).digest, digest)
     assert.equal(parseDecisions('no list'), undefined)
+  })
+
+  it('goes through every run up to a depth', () => {
+    const seen: string[] = []
+    const runs = exhaust({ depth: 2, labels: (label) => label !== 'other' }, (decider) => {
+      const first = decider.decide('first', 2)
+      assert.equal(decider.decide('other', 9), 0)
+      const second = decider.decide('second', first === 0 ? 3 : 1)
+      assert.equal(decider.decide('behind', 9), 0)
+      seen.push(`${first}${second}`)
+    })
+    assert.deepEqual([runs, seen], [4, ['00', '01', '02', '10']])
+    assert.throws(() =>
+      exhaust({ depth: 3, maxRuns: 7 }, (d) => void [0, 0, 0].map(() => d.decide('x', 2))),
+    )
+  })
+
+  it('no place for one short read is left out: the library handles them all', () => {
+    const digests = new Set<number>()
+    const runs = exhaust({ depth: 1, labels: (label) => label === 'recv-short' }, (decider) => {
+      const { digest } = simulate(
+        { decider, faults: ['recv-short'], protocols: [chat] },
+        (world) => {
+          const peer = world.connect('chat')
+          for (const text of ['a', 'b']) peer.send(text)
+          world.run()
+          assert.deepEqual(peer.received, ['a', 'b'])
+        },
+      )
+      digests.add(digest)
+    })
+    assert.ok(runs > 20 && digests.size > 2, `${runs} runs, ${digests.size} different`)
+  })
+
+  it('a sparse decider makes few decisions that are not 0, and others for another seed', () => {
+    const lists = new Set<string>()
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const decider = new SparseDecider({ seed, depth: 3, steps: 100 })
+      const { decisions } = simulate(
+        { seed, decider, faults: 'all', protocols: [chat] },
+        (world) => {
+          world.connect('chat').send('hi')
+          world.run()
+        },
+      )
+      const drawn = [...decisions.values()].flat().filter((value) => value !== 0)
+      assert.ok(drawn.length <= 3, drawn.join())
+      lists.add(formatDecisions(decisions))
+    }
+    assert.ok(lists.size > 10, `${lists.size} different`)
   })
 
   it('shrinks a failure to what it is about', () => {

@@ -271,6 +271,9 @@ describe('80 extpoll: what it refuses and explains', () => {
       /--workers needs --host epoll or epoll-uv/,
     ],
     [['echo', '--workers', '257'], /from 1 to 256, not 257/],
+    [['sim', '--faults', 'gremlins'], /--faults must be none, swarm, all, or a .*, not gremlins/],
+    [['sim', '--scenario', 'm99'], /--scenario must be workload or mixed or .*, not m99/],
+    [['shrink', '--scenario', 'm99'], /--scenario must be workload or mixed or .*, not m99/],
   ]
   for (const [args, says] of refusals) {
     it(`extpoll ${JSON.stringify(args.join(' '))}: status 2`, () =>
