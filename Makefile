@@ -47,7 +47,7 @@ TOGETHER := $(filter-out $(ALONE),$(wildcard test/*.test.ts))
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
-.PHONY: help build addon addon-if-possible test test-matrix pack test-package tidy \
+.PHONY: help build addon addon-if-possible test test-matrix sanitize pack test-package tidy \
 	format demo shots bench sim sim-nightly sim-bench sim-determinism mutants clean check-node
 
 help:
@@ -88,6 +88,9 @@ test: build addon-if-possible ## run every test (no root; says what it leaves ou
 	@if [ -n "$(TESTS)" ]; then exec $(BIN)/mocha $(MOCHA_FLAGS) $(TESTS); fi; \
 	$(BIN)/mocha $(MOCHA_FLAGS) --parallel --jobs 2 $(TOGETHER); status=$$?; \
 	$(BIN)/mocha $(MOCHA_FLAGS) $(ALONE) && exit $$status
+
+sanitize: build addon ## run the tests of the epoll integration with AddressSanitizer and UBSan
+	$(NODE) test/sanitize.mjs $(ARGS)
 
 test-matrix: build addon ## run what depends on the node on 22, 24 and 26 as well (fetched by npm)
 	$(NODE) test/matrix.mjs

@@ -4,7 +4,8 @@
  * Sockets are on 127.0.0.1, on ports the system chooses, or Unix sockets in a folder of the test.
  */
 import assert from 'node:assert/strict'
-import { closeSync, openSync, statSync, symlinkSync, writeFileSync, existsSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, statSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { addon } from '../integrations/epoll-addon/binding.js'
@@ -214,6 +215,17 @@ describe('60 the addon: bytes over sockets', () => {
     }
   })
 
+  it('forgets all of a listener that is given away', () => {
+    const before = readdirSync('/proc/self/fd').length
+    for (let round = 0; round < 10; round++) {
+      const listenFd = socketIo.listen({ address: '127.0.0.1', port: 0, backlog: 1 })
+      release(listenFd)
+      assert.equal(socketIo.shed(listenFd, Buffer.from('x')), -EBADF)
+      closeSync(listenFd)
+    }
+    assert.equal(readdirSync('/proc/self/fd').length, before)
+  })
+
   it('gives a socket away with release, and takes it back with adopt', () => {
     release(pair.client)
     assert.equal(socketIo.send(pair.client, buffer, 0, 1), -EBADF)
@@ -377,20 +389,6 @@ describe('60 the addon: files beneath a root', () => {
 
 describe('60 the addon: misuse', () => {
   needsAddon()
-
-  it('survives every hostile value as every argument of every function', async function () {
-    this.timeout(30_000)
-    const folder = temporaryFolder()
-    try {
-      const { stdout } = await runChildWell('./epoll-abuse-child.ts', [folder.path])
-      const { functions, values, calls } = JSON.parse(stdout) as Record<string, number>
-      assert.equal(functions, Object.keys(addon()).length)
-      assert.ok(values! >= 40, `only ${values} hostile values`)
-      assert.ok(calls! > values! * functions, `only ${calls} calls`)
-    } finally {
-      folder.remove()
-    }
-  })
 
   for (const mode of ['freed', 'collected', 'moved', 'managed', 'worker-ends', 'getter-detaches']) {
     it(`keeps memory valid for both sides: ${mode}`, async () => {

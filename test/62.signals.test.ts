@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { watchSignals } from '../integrations/epoll.js'
+import { patience } from './support/effort.js'
 import { needsAddon, runChild, runChildWell } from './support/epoll-addon.js'
 
 const CHILD = './epoll-child.ts'
-const PATIENCE_MS = 500
+const PATIENCE_MS = patience(500)
 
 describe('62 signals', () => {
   needsAddon()

@@ -10,12 +10,13 @@ import { BINARY, createContext, defineProtocol, formatEvents, getSocketFd } from
 import { pollFds, POLLIN, rxFlowControl, write } from '../src/index.js'
 import type { CloseInfo, Context, Pollfd, Wsi } from '../src/index.js'
 import { checkedEpoll, endHost } from './support/checked-epoll.js'
+import { patience } from './support/effort.js'
 import { closePair, needsAddon, startWorker, temporaryFolder } from './support/epoll-addon.js'
 import { unixPair } from './support/epoll-addon.js'
 import { LoopClient } from './support/loop-client.js'
 import { Client, Program, projectRoot } from './support/programs.js'
 
-const ENDING_MS = 500
+const ENDING_MS = patience(500)
 const BACKENDS = ['epoll', 'poll'] as const
 
 const echo = defineProtocol({

@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
+import { patience, repeats } from './support/effort.js'
 import { needsAddon, startWorker } from './support/epoll-addon.js'
 import { readPage } from './support/pages.js'
 import { Client, Program, projectRoot, takePort } from './support/programs.js'
@@ -154,7 +155,7 @@ describe("64 under Node's loop: the recipe and the command", () => {
     const end = await program.signal('SIGTERM')
     assert.equal((await client.closed).code, 1001)
     assert.deepEqual([end.status, program.stderr], [0, ''])
-    assert.ok(end.endingMs < 500, `it took ${end.endingMs} ms`)
+    assert.ok(end.endingMs < patience(500), `it took ${end.endingMs} ms`)
   })
 })
 
@@ -182,7 +183,7 @@ describe("64 under Node's loop: workers", function () {
     await sleep(200)
     const startMs = performance.now()
     await Promise.all(all.map(({ worker }) => worker.terminate()))
-    assert.ok(performance.now() - startMs < 1000)
+    assert.ok(performance.now() - startMs < patience(1000))
     over = true
     assert.deepEqual(await Promise.all(ended), ['ended', 'ended', 'ended'])
   })
@@ -287,8 +288,11 @@ describe("64 under Node's loop: one at full speed beside 100 quiet ones", functi
       `      p99 ${alone} ms, beside a flood ${flooded} ms; interval late ${all} ms, ` +
         `${own} by itself; ${messagesPerSecond} messages a second`,
     )
-    assert.ok(messagesPerSecond > 20_000, 'that was no flood')
-    assert.ok(latest.ownMs < 50, `the interval was ${own} ms late`)
-    assert.ok(floodedMs <= 3 * aloneMs, `${flooded} ms beside a flood, ${alone} ms without`)
+    assert.ok(messagesPerSecond > repeats(20_000), 'that was no flood')
+    assert.ok(latest.ownMs < patience(50), `the interval was ${own} ms late`)
+    assert.ok(
+      floodedMs <= patience(3 * aloneMs),
+      `${flooded} ms beside a flood, ${alone} ms without`,
+    )
   })
 })

@@ -37,12 +37,16 @@ function build(sanitize, output) {
   const target = JSON.parse(readFileSync(join(here, 'binding.gyp'), 'utf8')).targets[0]
   const compiler = process.env.CXX || 'g++'
   const extra = (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean)
-  const sanitizers = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined']
+  const sanitizers = [
+    ...['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
+    // The bounds of std::vector, and what it has reserved and not given out.
+    ...['-D_GLIBCXX_ASSERTIONS', '-D_GLIBCXX_SANITIZE_VECTOR', '-fno-omit-frame-pointer'],
+  ]
   const unfinished = `${output}.${process.pid}`
   mkdirSync(dirname(output), { recursive: true })
   const args = [
     ...target.cflags_cc,
-    ...(sanitize ? [...sanitizers, '-fno-omit-frame-pointer'] : []),
+    ...(sanitize ? sanitizers : []),
     ...extra,
     `-I${findHeaders()}`,
     '-shared',

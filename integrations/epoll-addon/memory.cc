@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "addon.h"
+#include "sanitizer.h"
 
 namespace extpoll {
 
@@ -16,6 +17,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "masking takes the low 
 
 static void drop(Block* block) {
   if (--block->refs != 0) return;
+  unpoison(block->data, block->mapped);
   if (!block->stays_mapped) munmap(block->data, block->mapped);
   delete block;
 }
@@ -71,7 +73,8 @@ void throw_outside(napi_env env, const char* fn) {
 // An ArrayBuffer over memory of ours. False where the runtime has none to give or forbids it.
 static bool make_external(Addon* addon, size_t size, BufferSlot* slot, napi_value* result) {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t mapped = (size + page - 1) / page * page;
+  const size_t guard = kSanitized ? page : 0;  // so that the byte after the last is never ours
+  const size_t mapped = (size + page - 1) / page * page + guard;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (memory == MAP_FAILED) return false;
@@ -79,6 +82,7 @@ static bool make_external(Addon* addon, size_t size, BufferSlot* slot, napi_valu
   block->data = static_cast<uint8_t*>(memory);
   block->size = size;
   block->mapped = mapped;
+  poison(block->data + size, mapped - size);
   const napi_status status =
       napi_create_external_arraybuffer(addon->env, memory, size, array_buffer_gone, block, result);
   // Only the refusal promises that the finaliser never runs. After any other failure it may still.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "addon.h"
+#include "sanitizer.h"
 
 namespace extpoll {
 
@@ -42,13 +43,16 @@ void set_no_delay(int fd) {
 static int result_of(ssize_t count) { return count < 0 ? -errno : static_cast<int>(count); }
 
 // The two calls of the hot path, without libc's wrappers: those are cancellation points, which cost
-// two locked instructions each in a process with threads. Nobody cancels Node's threads.
+// two locked instructions each in a process with threads. Nobody cancels Node's threads. The
+// sanitizer knows the wrappers only.
 static ssize_t receive_now(int fd, const Span& span) {
+  if (kSanitized) return recv(fd, span.data, span.length, MSG_DONTWAIT);
   return syscall(SYS_recvfrom, fd, span.data, span.length, MSG_DONTWAIT, nullptr, nullptr);
 }
 
 static ssize_t send_now(int fd, const Span& span) {
   const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  if (kSanitized) return send(fd, span.data, span.length, flags);
   return syscall(SYS_sendto, fd, span.data, span.length, flags, nullptr, 0);
 }
 
@@ -98,7 +102,8 @@ struct Transfer {
   int32_t result;
 };
 
-static int send_one(const FdTable& fds, const Transfer& one, uint8_t* data, size_t size) {
+// By value: a thread that the list was moved to may write into it between the check and the use.
+static int send_one(const FdTable& fds, Transfer one, uint8_t* data, size_t size) {
   const bool inside = one.offset >= 0 && one.length >= 0 &&
                       static_cast<size_t>(one.offset) + static_cast<size_t>(one.length) <= size;
   if (!inside) return -EINVAL;
@@ -170,8 +175,9 @@ static napi_value JS_recvEach(napi_env env, napi_callback_info info) {
     Transfer& one = all.rows[done];
     one.offset = static_cast<int32_t>(at);
     one.length = static_cast<int32_t>(end - at);
-    one.result = receive_one(args.addon->fds, one.fd, {all.data + at, size_t(end - at)});
-    if (one.result > 0) at = (at + one.result + kLine - 1) / kLine * kLine;
+    const int result = receive_one(args.addon->fds, one.fd, {all.data + at, size_t(end - at)});
+    one.result = result;
+    if (result > 0) at = (at + result + kLine - 1) / kLine * kLine;
   }
   return number(env, done);
 }
@@ -368,6 +374,7 @@ static napi_value JS_release(napi_env env, napi_callback_info info) {
   if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
   forget_unix_path(args.addon, fd, false);
   forget_shared(args.addon, fd);
+  forget_spare(args.addon, fd);
   args.addon->fds.set(fd, FdKind::kNone);
   return number(env, 0);
 }

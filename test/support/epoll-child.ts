@@ -89,6 +89,7 @@ const modes: Record<string, () => Promise<void> | void> = {
 
   /** While 'exit' listeners run, the signal is already what it was before. */
   'restored-at-exit'() {
+    process.env.EXTPOLL_LEAVES_OPEN = 'closed by a listener of exit that comes later'
     watchSignals(['SIGTERM'])
     process.on('exit', () => {
       say('exiting')
@@ -173,6 +174,7 @@ const modes: Record<string, () => Promise<void> | void> = {
     const poller = new Poller()
     poller.add(accepted, POLLIN)
     poller.close()
+    for (const fd of [...fds, accepted, listenFd]) socketIo.close(fd, false)
     say('recovered')
   },
 

@@ -12,7 +12,10 @@ const echo = defineProtocol({
   handlers: {
     RECEIVE(wsi, data) {
       const status = /^exit (\d+)$/.exec(data.toString())?.[1]
-      if (status !== undefined) process.exit(Number(status))
+      if (status !== undefined) {
+        process.env.EXTPOLL_LEAVES_OPEN = 'ended in the middle of its work'
+        process.exit(Number(status))
+      }
       write(wsi, data, BINARY)
     },
   },

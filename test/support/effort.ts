@@ -1,0 +1,17 @@
+/**
+ * How long and how much: a test's patience and sizes, where the process runs under sanitizers.
+ *
+ * `make sanitize` sets the variable: everything is slower there, a process looks for leaks as it
+ * ends, and what matters is that each path is taken, not how often.
+ */
+const sanitized = process.env.EXTPOLL_SANITIZED === '1'
+
+/** A time that must not be exceeded: sixty times as long under sanitizers. */
+export function patience(milliseconds: number): number {
+  return sanitized ? milliseconds * 60 : milliseconds
+}
+
+/** How often something is repeated: a twentieth under sanitizers. */
+export function repeats(count: number): number {
+  return sanitized ? Math.ceil(count / 20) : count
+}
