@@ -13,7 +13,8 @@ import { hostname } from 'node:os'
 import { hostOf, isDestroyed, UsageError } from '../src/index.js'
 import type { Context, Host, PollSet } from '../src/index.js'
 import { addon } from './epoll-addon/binding.js'
-import { Poller } from './epoll/poller.js'
+import { readFields, refuseType } from './epoll/arguments.js'
+import { isPoller, Poller } from './epoll/poller.js'
 import type { PollerOptions } from './epoll/poller.js'
 import { dropPrivileges } from './epoll/privileges.js'
 import { NodeLoop } from './epoll/node-loop.js'
@@ -107,6 +108,7 @@ export function rawHost(): Host {
     now: () => performance.now(),
     wallClock: () => Date.now(),
     randomFill(bytes) {
+      if (!ArrayBuffer.isView(bytes)) refuseType('randomFill', 'bytes', 'a Uint8Array')
       randomFillSync(bytes)
     },
     hostname,
@@ -136,7 +138,8 @@ export function rawHost(): Host {
  * @example
  * createContext({ host: epollHost({ loop: 'node' }), port: 9000, protocols: [chat] })
  */
-export function epollHost(options: EpollHostOptions = {}): EpollHost {
+export function epollHost(given: EpollHostOptions = {}): EpollHost {
+  const options = readFields('epollHost', 'options', given, ({ ...fields }) => fields)
   checkHostOptions(options)
   const { listenFd } = options
   const io = listenFd === undefined ? socketIo : sharedListenerIo(listenFd)
@@ -167,7 +170,7 @@ function refuseOption(why: string): never {
 
 function checkHostOptions({ poller, backend, maxWaitMs, loop }: EpollHostOptions): void {
   const refuse: typeof refuseOption = refuseOption
-  if (poller !== undefined && !(poller instanceof Poller)) refuse('poller must be a Poller')
+  if (poller !== undefined && !isPoller(poller)) refuse('poller must be a Poller')
   if (poller !== undefined && (backend !== undefined || maxWaitMs !== undefined))
     refuse('backend and maxWaitMs are those of the poller given; leave them out')
   if (loop === undefined) return
@@ -236,6 +239,7 @@ function pollSetOver(poller: Poller): PollSet {
  * @returns how many ready descriptors were serviced; 0 too where only a deadline was due, where the
  *   poller was woken, and where the context was destroyed
  * @throws UsageError ERR_EXTPOLL_NOT_EPOLL for a context of another host;
+ *   ERR_EXTPOLL_TIMEOUT for a timeout that is no number;
  *   ERR_EXTPOLL_REENTRANT_SERVICE from within a callback of a context on the same poller;
  *   ERR_EXTPOLL_NO_OWNER where a ready foreign fd was added without an owner
  * @see seed: libwebsocket_service
@@ -278,7 +282,7 @@ export function getPollFd(ctx: Context): number {
 
 function pollerOf(ctx: Context): Poller {
   const { poller } = hostOf(ctx) as Partial<EpollHost>
-  if (poller instanceof Poller) return poller
+  if (isPoller(poller)) return poller
   const message = 'service(), run() and getPollFd() need a context made with epollHost()'
   throw new UsageError('ERR_EXTPOLL_NOT_EPOLL', message)
 }

@@ -21,6 +21,33 @@ export class UsageError extends Error {
   }
 }
 
+/**
+ * Looks at a value that may not let itself be looked at: a revoked Proxy, a getter that throws.
+ * @throws UsageError where it does not, and what `look` throws of this kind
+ */
+export function lookAt<T>(code: string, sentence: string, look: () => T): T {
+  try {
+    return look()
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    throw new UsageError(code, sentence)
+  }
+}
+
+/** A value in a message, whatever it is: some refuse to become text. */
+export function shown(value: unknown): string {
+  const type = typeof value
+  if (type === 'string') return JSON.stringify((value as string).slice(0, 40))
+  return type === 'object' || type === 'function' || type === 'symbol' ? type : String(value)
+}
+
+/** @throws UsageError ERR_EXTPOLL_ARGUMENT_TYPE for what is no number */
+export function checkNumber(call: string, name: string, value: unknown): void {
+  if (typeof value === 'number') return
+  const message = `${call}(): ${name} must be a number, not ${shown(value)}`
+  throw new UsageError('ERR_EXTPOLL_ARGUMENT_TYPE', message)
+}
+
 /** A call that would change the context, made from where nothing may change it (C8). */
 export class ReentrantCallError extends UsageError {
   override readonly name = 'ReentrantCallError'

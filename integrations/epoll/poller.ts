@@ -7,6 +7,7 @@
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, UsageError } from '../../src/index.js'
 import type { Pollfd } from '../../src/index.js'
 import { addon } from '../epoll-addon/binding.js'
+import { isList, readFields } from './arguments.js'
 import { systemError } from './system-error.js'
 
 export interface PollerOptions {
@@ -58,11 +59,22 @@ function checkedEvents(call: string, events: number): number {
   throw new UsageError('ERR_EXTPOLL_EVENTS', message)
 }
 
+function refusePollfds(): never {
+  const message = 'wait(): pollfds must be an array that can be written to'
+  throw new UsageError('ERR_EXTPOLL_POLLFD', message)
+}
+
 let readId: (poller: Poller) => number
+let hasId: (value: object) => boolean
 
 /** What the addon calls it, for the integration's other files. */
 export function pollerIdOf(poller: Poller): number {
   return readId(poller)
+}
+
+/** Whether it was made by `new Poller()`: neither a Proxy of one nor its heir. */
+export function isPoller(value: unknown): value is Poller {
+  return typeof value === 'object' && value !== null && hasId(value)
 }
 
 /**
@@ -78,6 +90,7 @@ export function pollerIdOf(poller: Poller): number {
 export class Poller {
   static {
     readId = (poller) => poller.#id
+    hasId = (value) => #id in value
   }
 
   readonly backend: 'epoll' | 'poll'
@@ -115,13 +128,16 @@ export class Poller {
    * @throws Error with `code` EMFILE, ENFILE or ENOMEM where the system has no descriptor left
    */
   constructor(options: PollerOptions = {}) {
-    const { backend = 'epoll' } = options
+    const {
+      backend = 'epoll',
+      maxWaitMs = DEFAULT_MAX_WAIT_MS,
+      maxEvents = DEFAULT_MAX_EVENTS,
+    } = readFields('Poller', 'options', options, ({ ...given }) => given)
     if (!['epoll', 'poll'].includes(backend)) {
       const message = "Poller: backend must be 'epoll' or 'poll'"
       throw new UsageError('ERR_EXTPOLL_POLLER_OPTION', message)
     }
     this.backend = backend
-    const { maxWaitMs = DEFAULT_MAX_WAIT_MS, maxEvents = DEFAULT_MAX_EVENTS } = options
     this.maxWaitMs = integerOption('maxWaitMs', maxWaitMs, MAX_MAX_WAIT_MS)
     integerOption('maxEvents', maxEvents, MAX_MAX_EVENTS)
     const [bufferId, memory] = addon().createBuffer(maxEvents * TRIPLE_BYTES, false)
@@ -228,12 +244,22 @@ export class Poller {
    * @param timeoutMs 0 never waits, negative means no limit; fractions are rounded up. No single
    *   call waits longer than `maxWaitMs`, so that 0 does not mean that nothing will ever come
    * @returns how many of `pollfds` are ready, 0 or more
-   * @throws UsageError ERR_EXTPOLL_TIMEOUT for a timeout that is no number
+   * @throws UsageError ERR_EXTPOLL_TIMEOUT for a timeout that is no number, ERR_EXTPOLL_POLLFD for
+   *   pollfds that are no array, or cannot be written to
    */
   wait(pollfds: Pollfd[], timeoutMs: number): number {
     this.#open('wait')
+    if (!isList(pollfds)) refusePollfds()
     const count = addon().wait(this.#id, this.#bounded(timeoutMs))
     if (count < 0) throw systemError('epoll_wait', count, 'the poll set could not be waited for')
+    try {
+      return this.#report(count, pollfds)
+    } catch {
+      return refusePollfds()
+    }
+  }
+
+  #report(count: number, pollfds: Pollfd[]): number {
     const triples = this.#triples
     this.#woken = false
     let filled = 0
@@ -337,7 +363,12 @@ export class Poller {
   }
 
   #isKnown(pollfd: Pollfd): boolean {
-    const { fd } = pollfd
+    let fd: number
+    try {
+      ;({ fd } = pollfd)
+    } catch {
+      throw new UsageError('ERR_EXTPOLL_POLLFD', 'a pollfd must be one that wait() filled')
+    }
     const serial = this.#serialAt(fd)
     if (serial === 0) return false
     const gen = this.#gens[fd]!

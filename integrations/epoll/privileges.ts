@@ -6,6 +6,7 @@
  */
 import { isMainThread } from 'node:worker_threads'
 import { UsageError } from '../../src/index.js'
+import { readFields } from './arguments.js'
 
 /**
  * @throws UsageError ERR_EXTPOLL_PRIVILEGES in a worker, or where the system refuses, or where the
@@ -15,7 +16,7 @@ export function dropPrivileges(ids: { readonly gid?: number; readonly uid?: numb
   if (!isMainThread || process.setgroups === undefined) {
     refuse('gid and uid can be changed in the main thread of a POSIX process only')
   }
-  const { gid, uid } = ids
+  const { gid, uid } = readFields('dropPrivileges', 'ids', ids, ({ ...given }) => given)
   if (gid === undefined) refuse('uid without gid would keep the group: give both')
   try {
     if (gid !== undefined) {

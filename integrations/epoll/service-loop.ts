@@ -80,6 +80,10 @@ export class ServiceLoop {
       const message = 'service() must not be called from a callback of a context on the same poller'
       throw new UsageError('ERR_EXTPOLL_REENTRANT_SERVICE', message)
     }
+    if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
+      const message = 'service(): timeoutMs must be a number of milliseconds, -1 for no limit'
+      throw new UsageError('ERR_EXTPOLL_TIMEOUT', message)
+    }
     this.count(context, 0)
     return this.#run(() => this.#wait(context, timeoutMs))
   }

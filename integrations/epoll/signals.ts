@@ -8,6 +8,7 @@ import { constants } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { UsageError } from '../../src/index.js'
 import { addon } from '../epoll-addon/binding.js'
+import { isList } from './arguments.js'
 import { systemError } from './system-error.js'
 
 /** Signals under watch. */
@@ -34,7 +35,7 @@ function closeAll(): void {
 }
 
 function maskOf(signals: readonly NodeJS.Signals[]): number {
-  if (!Array.isArray(signals) || signals.length === 0) {
+  if (!isList(signals) || signals.length === 0) {
     const message = "watchSignals() takes a list of names, such as ['SIGINT', 'SIGTERM']"
     throw new UsageError('ERR_EXTPOLL_SIGNAL', message)
   }

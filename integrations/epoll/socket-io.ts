@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer'
 import { Errno, UsageError } from '../../src/index.js'
 import type { IoBuffer, SocketAddress, SocketIo } from '../../src/index.js'
 import { addon } from '../epoll-addon/binding.js'
+import { idOf, readFields, refuseType } from './arguments.js'
 
 /** The functions of SocketIo that this host has: all of them. */
 export type EpollSocketIo = Required<Omit<SocketIo, 'takesAnyBuffer'>>
@@ -28,16 +29,30 @@ export const socketIo: EpollSocketIo = {
     const [id, memory] = addon().createBuffer(byteLength, false)
     return { id, bytes: Buffer.from(memory) }
   },
-  freeBuffer: (buffer) => addon().freeBuffer(buffer.id),
+  freeBuffer: (buffer) => addon().freeBuffer(idOf(buffer)),
 
-  listen: ({ address, port, path, backlog }) =>
-    path === undefined
+  listen(options) {
+    const { address, port, path, backlog } = readFields('listen', 'options', options, (given) => ({
+      address: given.address,
+      port: given.port,
+      path: given.path,
+      backlog: given.backlog,
+    }))
+    return path === undefined
       ? addon().listenTcp(address, port, backlog)
-      : addon().listenUnix(path, backlog),
+      : addon().listenUnix(path, backlog)
+  },
   accept: (listenFd) => addon().accept(listenFd),
   shed: (listenFd, farewell) => addon().shed(listenFd, farewell),
-  connect: ({ family, name, address, port }) =>
-    family === 'Unix' ? addon().connectUnix(name) : addon().connectTcp(address, port),
+  connect(to) {
+    const { family, name, address, port } = readFields('connect', 'address', to, (given) => ({
+      family: given.family,
+      name: given.name,
+      address: given.address,
+      port: given.port,
+    }))
+    return family === 'Unix' ? addon().connectUnix(name) : addon().connectTcp(address, port)
+  },
 
   connectResult: (fd) => addon().connectResult(fd),
 
@@ -53,10 +68,10 @@ export const socketIo: EpollSocketIo = {
     return fd
   },
 
-  recv: (fd, into, offset, length) => addon().recv(fd, into.id, offset, length),
-  send: (fd, from, offset, length) => addon().send(fd, from.id, offset, length),
-  sendEach: (from, list, count) => addon().sendEach(from.id, list.id, count),
-  recvEach: (into, list, count) => addon().recvEach(into.id, list.id, count),
+  recv: (fd, into, offset, length) => addon().recv(fd, idOf(into), offset, length),
+  send: (fd, from, offset, length) => addon().send(fd, idOf(from), offset, length),
+  sendEach: (from, list, count) => addon().sendEach(idOf(from), idOf(list), count),
+  recvEach: (into, list, count) => addon().recvEach(idOf(into), idOf(list), count),
   sendv: (fd, parts) => addon().sendv(fd, parts),
   pending: () => 0,
   shutdown: (fd) => addon().shutdown(fd),
@@ -65,7 +80,7 @@ export const socketIo: EpollSocketIo = {
   localAddress: (fd) => addon().localAddress(fd),
   peerAddress: (fd) => addon().peerAddress(fd),
   remembersPeers: true,
-  mask: (buffer, offset, length, key) => addon().mask(buffer.id, offset, length, key),
+  mask: (buffer, offset, length, key) => addon().mask(idOf(buffer), offset, length, key),
 
   resolver: {
     open: () => addon().resolverOpen(),
@@ -107,11 +122,13 @@ export function sharedListenerIo(listenFd: number): EpollSocketIo {
 
 /** The address to give to `socketIo.connect` for a Unix socket's path. */
 export function unixAddress(path: string): SocketAddress {
+  if (typeof path !== 'string') refuseType('unixAddress', 'path', 'a string')
   return { name: path, address: '', port: 0, family: 'Unix' }
 }
 
 /** The address to give to `socketIo.connect` for a TCP port. @param address IPv4 or IPv6 in text */
 export function tcpAddress(address: string, port: number): SocketAddress {
+  if (typeof address !== 'string') refuseType('tcpAddress', 'address', 'a string')
   return { name: '', address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' }
 }
 
@@ -141,6 +158,7 @@ export function release(fd: number): void {
  * @returns bytes taken (may be short), WOULD_BLOCK, or -errno, as `socketIo.sendv`
  */
 export function sendText(fd: number, text: string): number {
+  if (typeof text !== 'string') refuseType('sendText', 'text', 'a string')
   return addon().sendv(fd, [Buffer.from(text)])
 }
 
@@ -150,6 +168,12 @@ export function sendText(fd: number, text: string): number {
  * @returns the text, '' at the end of file, or WOULD_BLOCK or -errno, as `socketIo.recv`
  */
 export function recvText(fd: number, into: IoBuffer): string | number {
-  const count = addon().recv(fd, into.id, 0, into.bytes.length)
-  return count < 0 ? count : into.bytes.toString('utf8', 0, count)
+  const { id, bytes } = readFields('recvText', 'into', into, (given) => ({
+    id: given.id,
+    bytes: given.bytes,
+  }))
+  if (!ArrayBuffer.isView(bytes) || !Buffer.isBuffer(bytes))
+    refuseType('recvText', 'into', 'what createBuffer() gave')
+  const count = addon().recv(fd, id, 0, bytes.length)
+  return count < 0 ? count : bytes.toString('utf8', 0, count)
 }

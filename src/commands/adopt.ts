@@ -13,10 +13,11 @@ import {
   passesNetworkFilter,
   peerHasRoom,
 } from '../context/membership.js'
-import { ReentrantCallError, UsageError } from '../errors.js'
+import { lookAt, ReentrantCallError, shown, UsageError } from '../errors.js'
 import { type Host } from '../host.js'
 import { type ProtocolEntry, selectProtocol } from '../protocol/protocol-table.js'
 import { type Context, type FilterAnswer, type Wsi } from '../protocol/protocol-types.js'
+import { isBytes } from '../wire/bytes.js'
 import { type UpgradeRequest } from '../wire/handshake.js'
 import { type RequestHead } from '../wire/request-head.js'
 
@@ -108,8 +109,17 @@ function checkAdoption(core: ContextState, options: AdoptOptions): ProtocolEntry
   const refuse = (why: string): never => {
     throw new UsageError('ERR_EXTPOLL_ADOPT_OPTIONS', `adoptSocket(): ${why}`)
   }
-  const { head, established = false, protocol: name, request, authorize } = options
-  if (head !== undefined && !(head instanceof Uint8Array)) refuse('head must be a Uint8Array')
+  const {
+    head,
+    established = false,
+    protocol: name,
+    request,
+    authorize,
+  } = lookAt('ERR_EXTPOLL_ADOPT_OPTIONS', 'adoptSocket(): options must be an object', () => ({
+    ...options,
+    head: options.head,
+  }))
+  if (head !== undefined && !isBytes(head)) refuse('head must be a Uint8Array')
   if (authorize !== undefined && typeof authorize !== 'function')
     refuse('authorize must be a function')
   if (!established) {
@@ -119,7 +129,7 @@ function checkAdoption(core: ContextState, options: AdoptOptions): ProtocolEntry
   }
   if (authorize !== undefined) refuse('an established connection has no handshake to authorize')
   const protocol = selectProtocol(core.protocols, name === undefined ? null : [name])
-  return protocol ?? refuse(`the context has no protocol ${JSON.stringify(name ?? '')}`)
+  return protocol ?? refuse(`the context has no protocol ${shown(name ?? '')}`)
 }
 
 /** Makes sure that bytes can move and announcements arrive there. */

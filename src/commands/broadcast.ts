@@ -6,6 +6,7 @@ import { connectionOf, contextOf, enter, leave, ownerOf, protocolOf } from '../c
 import { UsageError } from '../errors.js'
 import { type Protocol, type Wsi } from '../protocol/protocol-types.js'
 import { EncodedFrame, type PreparedFrame } from '../wire/prepared-frame.js'
+import { isBytes } from '../wire/bytes.js'
 import { FIN_BIT, OPCODE_BINARY, OPCODE_TEXT } from '../wire/opcode.js'
 import { roomFor, type WriteResult, writeResult } from './write.js'
 
@@ -40,10 +41,10 @@ export function broadcast(protocol: Protocol, data: Uint8Array | string): number
 }
 
 function checkData(call: string, data: unknown): void {
-  if (typeof data === 'string' || data instanceof Uint8Array) return
+  if (typeof data === 'string' || isBytes(data)) return
   throw new UsageError(
     'ERR_EXTPOLL_WRITE_DATA',
-    `${call}() takes a string or a Uint8Array, a Buffer for instance`,
+    `${call}() takes a string or a Uint8Array, a Buffer for instance, that was not transferred`,
   )
 }
 
@@ -73,7 +74,7 @@ export function prepareFrame(data: Uint8Array | string, kind: number): PreparedF
  */
 export function writePrepared(wsi: Wsi, frame: PreparedFrame): WriteResult {
   const connection = connectionOf(wsi, 'writePrepared')
-  if (!(frame instanceof EncodedFrame))
+  if (!EncodedFrame.made(frame))
     throw new UsageError('ERR_EXTPOLL_WRITE_DATA', 'writePrepared() takes what prepareFrame() made')
   if (connection.state !== State.OPEN || connection.core.destroyWanted) return 'closed'
   if (connection.sendsFragments)

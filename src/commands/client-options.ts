@@ -1,7 +1,7 @@
 /** What `clientConnect` takes, checked, and made into whom to reach and what to ask. */
 import { type DialTarget } from '../connection/dial.js'
 import { type ContextState } from '../context/context-state.js'
-import { UsageError } from '../errors.js'
+import { lookAt, UsageError } from '../errors.js'
 import { type ProtocolEntry } from '../protocol/protocol-table.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { basicAuthorization, originHeaderOf } from '../wire/client-handshake.js'
@@ -79,6 +79,11 @@ export function isAddress(text: string): boolean {
 
 /** @throws UsageError for what cannot be right */
 export function resolveTarget(core: ContextState, options: ClientOptions): DialTarget {
+  const unreadable = 'clientConnect(): an option could not be read, or is of a wrong kind'
+  return lookAt('ERR_EXTPOLL_CLIENT_OPTIONS', unreadable, () => targetOf(core, options))
+}
+
+function targetOf(core: ContextState, options: ClientOptions): DialTarget {
   checkShape(options)
   const { socketPath = null, proxy, family = 0, ietfVersion = -1 } = options
   const parts = partsOf(options)

@@ -11,7 +11,7 @@ import { refuseFault } from '../connection/opening.js'
 import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { closeListener } from '../context/destroy.js'
-import { UsageError } from '../errors.js'
+import { shown, UsageError } from '../errors.js'
 import { type Context, type Wsi } from '../protocol/protocol-types.js'
 import { isSendableCloseCode, MAX_CLOSE_REASON_BYTES } from '../wire/close-code.js'
 
@@ -44,11 +44,13 @@ export function close(wsi: Wsi, code = 1000, reason = ''): boolean {
 }
 
 function checkClose(code: number, reason: string): void {
-  if (!isSendableCloseCode(code))
+  if (typeof code !== 'number' || !isSendableCloseCode(code))
     throw new UsageError(
       'ERR_EXTPOLL_CLOSE_CODE',
-      `close code ${String(code)} cannot be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999`,
+      `close code ${shown(code)} cannot be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999`,
     )
+  if (typeof reason !== 'string')
+    throw new UsageError('ERR_EXTPOLL_CLOSE_REASON', 'the close reason must be a string')
   const bytes = Buffer.byteLength(reason)
   if (bytes > MAX_CLOSE_REASON_BYTES)
     throw new UsageError(
@@ -122,7 +124,7 @@ export function closeAll(ctx: Context, code = 1001, graceMs = 5_000): void {
   if (!Number.isInteger(graceMs) || graceMs < 1)
     throw new UsageError(
       'ERR_EXTPOLL_LIMIT',
-      `graceMs must be a whole number from 1, not ${String(graceMs)}`,
+      `graceMs must be a whole number from 1, not ${shown(graceMs)}`,
     )
   if (core.destroyed) return
   enter(core, 'closeAll', undefined, code, graceMs)

@@ -74,6 +74,11 @@ function wantWritable(core: ContextState, connection: Connection): void {
  */
 export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
   const connection = connectionOf(wsi, 'rxFlowControl')
+  if (enable !== 0 && enable !== 1 && typeof enable !== 'boolean')
+    throw new UsageError(
+      'ERR_EXTPOLL_ARGUMENT_TYPE',
+      'rxFlowControl(): enable must be 0, 1, true or false',
+    )
   if (connection.frozen) return false
   const core = ownerOf(connection)
   enter(core, 'rxFlowControl', connection.fd, enable)

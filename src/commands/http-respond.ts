@@ -5,9 +5,9 @@ import { lastWrite } from '../connection/ending.js'
 import { isRefusal, refuseByApplication, refuseFault } from '../connection/opening.js'
 import { transmitBytes } from '../connection/transmit.js'
 import { connectionOf, enter, leave, ownerOf } from '../context/bracket.js'
-import { faults, UsageError } from '../errors.js'
+import { faults, lookAt, UsageError } from '../errors.js'
 import { ACCEPT, type Refusal, type Wsi } from '../protocol/protocol-types.js'
-import { type AnswerHeaders, formatAnswerHead } from '../wire/http-answer.js'
+import { type AnswerHeaders, checkAnswer, formatAnswerHead } from '../wire/http-answer.js'
 import { formatHttpDate } from '../wire/http-date.js'
 
 /** An answer to an HTTP request. */
@@ -30,6 +30,7 @@ export interface HttpAnswer {
 export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
   const connection = connectionOf(wsi, 'httpRespond')
   if (connection.state !== State.HTTP) return false
+  checkAnswer('httpRespond', answer)
   const core = ownerOf(connection)
   const body = Buffer.from(answer.body ?? '')
   enter(core, 'httpRespond', connection.fd, answer)
@@ -61,11 +62,12 @@ export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
  */
 export function answerHandshake(wsi: Wsi, answer: typeof ACCEPT | Refusal | Error): boolean {
   const connection = connectionOf(wsi, 'answerHandshake')
-  if (answer !== ACCEPT && !(answer instanceof Error) && !isRefusal(answer))
-    throw new UsageError(
-      'ERR_EXTPOLL_FILTER_ANSWER',
-      'answerHandshake takes ACCEPT, { status, headers?, body? } or an Error',
-    )
+  const wanted = 'answerHandshake takes ACCEPT, { status, headers?, body? } or an Error'
+  lookAt('ERR_EXTPOLL_FILTER_ANSWER', wanted, () => {
+    if (answer === ACCEPT || answer instanceof Error) return
+    if (!isRefusal(answer)) throw new UsageError('ERR_EXTPOLL_FILTER_ANSWER', wanted)
+    checkAnswer('answerHandshake', answer)
+  })
   if (connection.state !== State.DEFERRED) return false
   const core = ownerOf(connection)
   enter(core, 'answerHandshake', connection.fd, answer === ACCEPT || answer)

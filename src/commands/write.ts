@@ -8,6 +8,7 @@ import { UsageError } from '../errors.js'
 import { type ContextState } from '../context/context-state.js'
 import { type Context, type Wsi } from '../protocol/protocol-types.js'
 import { parseClosePayload } from '../wire/close-code.js'
+import { isBytes, isPayload } from '../wire/bytes.js'
 import { frameHeaderBytes } from '../wire/frame-writer.js'
 import {
   CONTROL_BIT,
@@ -67,15 +68,12 @@ export type WriteResult = 'ok' | 'backpressure' | 'full' | 'closed'
 export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteResult {
   const connection = connectionOf(wsi, 'write')
   const core = ownerOf(connection)
-  if (typeof data !== 'string' && !(data instanceof Uint8Array))
-    throw new UsageError(
-      'ERR_EXTPOLL_WRITE_DATA',
-      'write takes a string or a Uint8Array, a Buffer for instance',
-    )
+  if (typeof data !== 'string' && !isPayload(data)) refuseData()
   if (connection.state !== State.OPEN || core.destroyWanted) return 'closed'
   if (kind === CLOSE) return writeClose(core, connection, Buffer.from(data))
   const firstByte = checkKind(connection, kind)
   if (isNested(core)) return writeFrame(core, connection, firstByte, data)
+  if (typeof data !== 'string' && !isBytes(data)) refuseData()
   let result: WriteResult = 'closed'
   enter(core, 'write', connection.fd, data, kind)
   try {
@@ -84,6 +82,13 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
     leave(core, 'write', result)
   }
   return result
+}
+
+function refuseData(): never {
+  throw new UsageError(
+    'ERR_EXTPOLL_WRITE_DATA',
+    'write takes a string or a Uint8Array, a Buffer for instance, that was not transferred',
+  )
 }
 
 function writeClose(core: ContextState, connection: Connection, payload: Buffer): WriteResult {
@@ -105,6 +110,7 @@ function writeClose(core: ContextState, connection: Connection, payload: Buffer)
 
 /** Turns a kind into a frame's first byte, and keeps the order of fragments (RFC 6455 5.4). */
 function checkKind(connection: Connection, kind: number): number {
+  if (typeof kind !== 'number') refuseKind()
   const opcode = kind & 0x0f
   const last = (kind & NO_FIN) === 0
   if (
@@ -113,12 +119,7 @@ function checkKind(connection: Connection, kind: number): number {
     opcode > OPCODE_PONG ||
     (opcode > OPCODE_BINARY && opcode < OPCODE_PING)
   )
-    throw new UsageError(
-      'ERR_EXTPOLL_WRITE_KIND',
-
-      'kind must be TEXT, BINARY, CONTINUATION, PING, PONG or CLOSE, or-ed with NO_FIN or ' +
-        'not; to close, use close()',
-    )
+    refuseKind()
   if ((opcode & CONTROL_BIT) !== 0) {
     if (!last)
       throw new UsageError(
@@ -135,6 +136,15 @@ function checkKind(connection: Connection, kind: number): number {
         : 'there is no message to continue: begin one with TEXT | NO_FIN or BINARY | NO_FIN',
     )
   return last ? FIN_BIT | opcode : opcode
+}
+
+function refuseKind(): never {
+  throw new UsageError(
+    'ERR_EXTPOLL_WRITE_KIND',
+
+    'kind must be TEXT, BINARY, CONTINUATION, PING, PONG or CLOSE, or-ed with NO_FIN or ' +
+      'not; to close, use close()',
+  )
 }
 
 function writeFrame(
@@ -186,6 +196,8 @@ export function roomFor(core: Core, connection: Connection, bytes: number): bool
  */
 export function batch<Result>(ctx: Context, fn: () => Result): Result {
   const core = contextOf(ctx, 'batch')
+  if (typeof fn !== 'function')
+    throw new UsageError('ERR_EXTPOLL_ARGUMENT_TYPE', 'batch(): fn must be a function')
   enter(core, 'batch', undefined)
   try {
     return fn()

@@ -125,6 +125,14 @@ export interface Core {
 }
 
 export class Connection extends TimedEntry {
+  /**
+   * Whether it was made by this class. Told by a private field: instanceof also takes a Proxy of
+   * one and its heirs, on which half of the state would be another's.
+   */
+  static made(value: unknown): value is Connection {
+    return typeof value === 'object' && value !== null && #peer in value
+  }
+
   readonly core: Core
   readonly io: SocketIo
   /** A client's is set once it has a descriptor. */

@@ -3,7 +3,7 @@
  * callback, observers (C6, C8, C9). Nothing may change the context meanwhile.
  */
 import { EventEmitter } from 'eventemitter3'
-import { UsageError } from '../errors.js'
+import { shown, UsageError } from '../errors.js'
 import { type PollSet } from '../host.js'
 import { type PollChange, type PollOp } from '../poll/poll-change.js'
 import { Reason } from '../protocol/callback-reason.js'
@@ -63,6 +63,7 @@ export class Announcer {
   }
 
   off(event: string, listener: (...args: never[]) => void): void {
+    if (typeof event !== 'string') refuseEvent(event)
     this.#emitter.off(event, listener as (...args: unknown[]) => void)
     this.hearsTimeout =
       this.#keeper.timeout !== undefined || this.#emitter.listenerCount('SET_TIMEOUT') > 0
@@ -137,13 +138,16 @@ function isPlain(event: string): boolean {
   return event === 'SET_TIMEOUT' || event === 'DESTROYED'
 }
 
+function refuseEvent(event: unknown): never {
+  const names = Object.values(EVENTS).join(', ')
+  throw new UsageError(
+    'ERR_EXTPOLL_EVENT',
+    `there is no event ${shown(event)}; there are ${names}, SET_TIMEOUT and DESTROYED`,
+  )
+}
+
 function checkEvent(event: string, handler: unknown): void {
-  if (!isPlain(event) && !Object.values(EVENTS).includes(event as PollEvent))
-    throw new UsageError(
-      'ERR_EXTPOLL_EVENT',
-      `there is no event ${event}; there are ${Object.values(EVENTS).join(', ')}, ` +
-        'SET_TIMEOUT and DESTROYED',
-    )
+  if (!isPlain(event) && !Object.values(EVENTS).includes(event as PollEvent)) refuseEvent(event)
   if (typeof handler !== 'function')
     throw new UsageError('ERR_EXTPOLL_EVENT', `the handler of ${event} must be a function`)
 }

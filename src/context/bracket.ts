@@ -67,7 +67,7 @@ export function throwFirst(errors: readonly unknown[]): void {
 
 /** The context behind a handle. @throws UsageError for anything else */
 export function contextOf(handle: unknown, call: string): ContextState {
-  if (handle instanceof ContextState) return handle
+  if (ContextState.made(handle)) return handle
   throw new UsageError(
     'ERR_EXTPOLL_NOT_A_CONTEXT',
     `${call}() takes a context made by createContext()`,
@@ -76,7 +76,7 @@ export function contextOf(handle: unknown, call: string): ContextState {
 
 /** The protocol behind a handle. @throws UsageError for what is no Protocol of a context */
 export function protocolOf(handle: unknown, call: string): ProtocolEntry {
-  if (handle instanceof ProtocolEntry) return handle
+  if (ProtocolEntry.made(handle)) return handle
   throw new UsageError(
     'ERR_EXTPOLL_NOT_A_PROTOCOL',
     `${call}() takes a Protocol of a context: getProtocol(wsi), or one of ctx.protocols`,
@@ -85,7 +85,7 @@ export function protocolOf(handle: unknown, call: string): ProtocolEntry {
 
 /** The connection behind a handle. @throws UsageError for anything else */
 export function connectionOf(handle: unknown, call: string): Connection {
-  if (handle instanceof Connection) return handle
+  if (Connection.made(handle)) return handle
   throw new UsageError(
     'ERR_EXTPOLL_NOT_A_CONNECTION',
     `${call}() takes a connection, as callbacks are given it`,

@@ -1,7 +1,7 @@
 /** What `createContext` takes, checked. */
 import { type OriginPolicy } from '../connection/connection.js'
 import { type LimitName, limits } from '../connection/limits.js'
-import { UsageError } from '../errors.js'
+import { lookAt, shown, UsageError } from '../errors.js'
 import { type Host } from '../host.js'
 import { type AnyProtocolDefinition } from '../protocol/protocol-types.js'
 import { isSameOrigin, type UpgradeRequest } from '../wire/handshake.js'
@@ -79,10 +79,28 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   'unsafe',
 ] satisfies (keyof ContextOptions)[])
 
-const HOST_METHODS = ['now', 'wallClock', 'randomFill', 'hostname'] as const
+const HOST_METHODS = ['now', 'wallClock', 'randomFill', 'hostname']
+const IO_METHODS = [
+  ...['createBuffer', 'freeBuffer', 'listen', 'accept', 'recv', 'send', 'sendv', 'pending'],
+  ...['shutdown', 'close', 'socketError', 'localAddress', 'peerAddress'],
+]
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
 
 /** @throws UsageError for what cannot be right */
 export function checkOptions(options: ContextOptions): void {
+  lookAt('ERR_EXTPOLL_OPTIONS', 'createContext() could not read one of its options', () => {
+    checkNames(options)
+    checkHost(options)
+    checkListen(options)
+    checkIds(options)
+    checkFlags(options)
+    checkRest(options)
+  })
+}
+
+function checkNames(options: ContextOptions): void {
   if (typeof options !== 'object' || options === null)
     throw new UsageError(
       'ERR_EXTPOLL_OPTIONS',
@@ -95,33 +113,52 @@ export function checkOptions(options: ContextOptions): void {
         'ERR_EXTPOLL_OPTIONS',
         `createContext has no option ${JSON.stringify(name)}; see ContextOptions for the names`,
       )
-  const host = options.host as unknown as Record<string, unknown> | undefined
-  if (typeof host !== 'object' || host === null || typeof host['io'] !== 'object')
+}
+
+function checkHost(options: ContextOptions): void {
+  const host: unknown = options.host
+  if (!isObject(host) || !isObject(host['io']))
     throw new UsageError(
       'ERR_EXTPOLL_HOST',
       'host must be a Host: epollHost(), rawHost(), fakePoller().host, or your own',
     )
-  for (const method of HOST_METHODS)
-    if (typeof host[method] !== 'function')
-      throw new UsageError('ERR_EXTPOLL_HOST', `host.${method} must be a function`)
-  const { port, path, address, unknownProtocol, onError, digest } = options
+  checkMethods('host', host, HOST_METHODS)
+  checkMethods('host.io', host['io'], IO_METHODS)
+}
+
+function checkMethods(
+  what: string,
+  object: Record<string, unknown>,
+  methods: readonly string[],
+): void {
+  for (const method of methods)
+    if (typeof object[method] !== 'function')
+      throw new UsageError('ERR_EXTPOLL_HOST', `${what}.${method} must be a function`)
+}
+
+function checkListen({ port, path, address }: ContextOptions): void {
   if (port !== undefined && path !== undefined)
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'give a port or a path to listen on, not both')
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
     throw new UsageError(
       'ERR_EXTPOLL_LISTEN',
-      `port must be a whole number from 0 to 65535, not ${String(port)}`,
+      `port must be a whole number from 0 to 65535, not ${shown(port)}`,
     )
   if (path !== undefined && (typeof path !== 'string' || path === '' || path.includes('\0')))
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'path must be the path of a Unix socket')
   if (address !== undefined && typeof address !== 'string')
     throw new UsageError('ERR_EXTPOLL_LISTEN', 'address must be an IPv4 or IPv6 address in text')
-  checkIds(options)
-  checkFlags(options)
+}
+
+function checkRest({ unknownProtocol, onError, digest, on }: ContextOptions): void {
   if (unknownProtocol !== undefined && !['refuse', 'accept'].includes(unknownProtocol))
     throw new UsageError('ERR_EXTPOLL_OPTIONS', `unknownProtocol must be 'refuse' or 'accept'`)
   if (digest !== undefined && typeof digest !== 'boolean')
     throw new UsageError('ERR_EXTPOLL_OPTIONS', 'digest must be true or false')
+  if (on !== undefined && !isObject(on))
+    throw new UsageError('ERR_EXTPOLL_OPTIONS', 'on must be an object: handlers by event name')
+  // Looked at as a whole, so that one that cannot be read says so before there is a context.
+  Object.entries(on ?? {})
   if (onError !== undefined && typeof onError !== 'function')
     throw new UsageError('ERR_EXTPOLL_OPTIONS', 'onError must be a function')
 }
@@ -144,7 +181,7 @@ function checkIds({ host, gid, uid }: ContextOptions): void {
     if (id !== undefined && !(Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1))
       throw new UsageError(
         'ERR_EXTPOLL_PRIVILEGES',
-        `gid and uid must be whole numbers from 0, not ${String(id)}`,
+        `gid and uid must be whole numbers from 0, not ${shown(id)}`,
       )
   if (uid !== undefined && gid === undefined)
     throw new UsageError(
@@ -164,12 +201,23 @@ export function originPolicy(allowed: ContextOptions['allowedOrigins']): OriginP
     return (origin: string, request: UpgradeRequest) => isSameOrigin(origin, request.host)
   if (allowed === 'any') return () => true
   if (typeof allowed === 'function') return allowed
-  if (Array.isArray(allowed) && allowed.every((origin) => typeof origin === 'string')) {
-    const origins = new Set(allowed.map((origin: string) => origin.toLowerCase()))
+  const listed = lookAt('ERR_EXTPOLL_OPTIONS', ORIGINS, () => listOf(allowed))
+  if (listed !== null) {
+    const origins = new Set(listed)
     return (origin) => origins.has(origin.toLowerCase())
   }
-  throw new UsageError(
-    'ERR_EXTPOLL_OPTIONS',
-    `allowedOrigins must be 'any', an array of origins, or a function`,
-  )
+  throw new UsageError('ERR_EXTPOLL_OPTIONS', ORIGINS)
+}
+
+const ORIGINS = "allowedOrigins must be 'any', an array of origins, or a function"
+
+/** The origins in lower case; null for what is no list of text, a hole included. */
+function listOf(allowed: unknown): string[] | null {
+  if (!Array.isArray(allowed)) return null
+  const origins: string[] = []
+  for (const origin of allowed as unknown[]) {
+    if (typeof origin !== 'string') return null
+    origins.push(origin.toLowerCase())
+  }
+  return origins
 }

@@ -23,6 +23,7 @@ import { type Context, type ContextEvents, type Wsi } from '../protocol/protocol
 import { makeProtocols, type ProtocolEntry } from '../protocol/protocol-table.js'
 import { type IoBuffer, type SocketIo } from '../socket/socket-io.js'
 import { FrameHeader } from '../wire/frame-parser.js'
+import { wordsOf } from '../wire/masking.js'
 import { Announcer } from './announcer.js'
 import { type ContextOptions, DEFEAT_CLIENT_MASK } from './context-options.js'
 import { Entropy } from './entropy.js'
@@ -54,6 +55,10 @@ export interface BroadcastRun {
 }
 
 export class ContextState implements Core {
+  static made(value: unknown): value is ContextState {
+    return typeof value === 'object' && value !== null && #nowMs in value
+  }
+
   readonly givenHost: Host
   /** The one given, or, with a digest, the same one heard. */
   readonly host: Host
@@ -161,12 +166,12 @@ export class ContextState implements Core {
     this.memoryOf = io
     this.nativeMask = io.mask === undefined ? null : io.mask.bind(io)
     this.rx = io.createBuffer(rxBytes)
-    this.rxWords = wordsOf(this.rx)
+    this.rxWords = wordsOf(this.rx.bytes)
     this.#rxMemory = this.rx.bytes.buffer
     this.#rxOffset = this.rx.bytes.byteOffset
     this.#viewStarts.fill(-1)
     this.arena = io.createBuffer(Math.max(ARENA_BYTES, corkMaxBytes * 2))
-    this.arenaWords = wordsOf(this.arena)
+    this.arenaWords = wordsOf(this.arena.bytes)
     this.flushTogether = io.sendEach === undefined ? null : new FlushTogether(io)
     this.receiveAhead = io.recvEach === undefined ? null : new ReceiveAhead(io)
   }
@@ -390,8 +395,4 @@ export class ContextState implements Core {
       if (entry instanceof Connection) live.push(entry)
     return [...live, ...this.dialling]
   }
-}
-
-function wordsOf({ bytes }: IoBuffer): Int32Array {
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
 }

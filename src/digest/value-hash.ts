@@ -62,7 +62,7 @@ export class ValueHash {
   value(value: unknown, depth = 0): void {
     if (typeof value === 'number') this.number(value)
     else if (typeof value === 'string') this.text(value)
-    else if (value instanceof Uint8Array) this.bytes(value)
+    else if (ArrayBuffer.isView(value) && value instanceof Uint8Array) this.bytes(value)
     else if (value === undefined) this.#tagged(KIND.absent, 0)
     else if (value === null) this.#tagged(KIND.null, 0)
     else if (typeof value === 'boolean') this.#tagged(value ? KIND.true : KIND.false, 0)

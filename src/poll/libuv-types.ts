@@ -4,6 +4,7 @@
  * Takes the place of a package of types that does not exist. Knows no function of libuv.
  * Source: libuv's uv.h (`enum uv_poll_event`) and Linux's asm-generic/errno.h.
  */
+import { checkNumber } from '../errors.js'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from './pollfd.js'
 
 export const UV_READABLE = 1
@@ -12,6 +13,7 @@ export const UV_DISCONNECT = 4
 
 /** The poll(2) mask for libuv's event bits; DISCONNECT becomes POLLHUP. */
 export function pollEventsFromUv(uvEvents: number): number {
+  checkNumber('pollEventsFromUv', 'uvEvents', uvEvents)
   return (
     (uvEvents & UV_READABLE ? POLLIN : 0) |
     (uvEvents & UV_WRITABLE ? POLLOUT : 0) |
@@ -24,6 +26,7 @@ export function pollEventsFromUv(uvEvents: number): number {
  * to READABLE.
  */
 export function uvEventsFromPoll(events: number): number {
+  checkNumber('uvEventsFromPoll', 'events', events)
   return (
     (events & (POLLIN | POLLERR | POLLHUP) ? UV_READABLE : 0) | (events & POLLOUT ? UV_WRITABLE : 0)
   )
@@ -75,6 +78,7 @@ const names = new Map<number, string>(Object.entries(Errno).map(([name, number])
 
 /** `ECONNRESET` for 104 or -104; `errno 250` where the number has no name here. */
 export function errnoName(errno: number): string {
+  checkNumber('errnoName', 'errno', errno)
   const number = Math.abs(errno)
   return names.get(number) ?? `errno ${number}`
 }

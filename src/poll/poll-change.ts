@@ -3,6 +3,8 @@
  *
  * What a host hears of an fd is a sequence `ADD (SET | CLEAR)* DEL` (C1) of real changes (C2).
  */
+import { lookAt, UsageError } from '../errors.js'
+
 export type PollOp = 'ADD' | 'DEL' | 'SET' | 'CLEAR'
 
 /**
@@ -33,14 +35,13 @@ export function applyPollChange(
   mask: number | undefined,
   change: Pick<PollChange, 'op' | 'bits'>,
 ): number | undefined {
-  switch (change.op) {
-    case 'ADD':
-      return change.bits
-    case 'DEL':
-      return undefined
-    case 'SET':
-      return (mask ?? 0) | change.bits
-    case 'CLEAR':
-      return (mask ?? 0) & ~change.bits
-  }
+  const wanted = 'applyPollChange() takes a mask and a PollChange, as announcements are given it'
+  return lookAt('ERR_EXTPOLL_ARGUMENT_TYPE', wanted, () => {
+    const { op, bits } = change
+    if (op === 'ADD') return bits
+    if (op === 'DEL') return undefined
+    if (op === 'SET') return (mask ?? 0) | bits
+    if (op === 'CLEAR') return (mask ?? 0) & ~bits
+    throw new UsageError('ERR_EXTPOLL_ARGUMENT_TYPE', wanted)
+  })
 }

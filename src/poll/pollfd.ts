@@ -4,6 +4,8 @@
  * Bits are poll(2)'s on Linux (`<poll.h>`), never libuv's; libuv-types.ts maps between them.
  */
 
+import { checkNumber } from '../errors.js'
+
 /** There is data to read, an end of file, or a connection to accept. */
 export const POLLIN = 0x001
 /** Writing would not block. */
@@ -42,6 +44,7 @@ export interface Pollfd {
  * `POLLIN|POLLOUT` for people: used in messages, transcripts and stories. `0` for an empty mask.
  */
 export function formatEvents(events: number): string {
+  checkNumber('formatEvents', 'events', events)
   const names: string[] = []
   if (events & POLLIN) names.push('POLLIN')
   if (events & POLLOUT) names.push('POLLOUT')

@@ -1,3 +1,5 @@
+import { checkNumber } from '../errors.js'
+
 /**
  * Why a protocol callback is called. Source: the seed's libwebsocket_callback_reasons; ours beyond
  * it come after the seed's. Numbers are stable: `switch (reason)` compiles to a jump.
@@ -34,5 +36,6 @@ const names = Object.keys(Reason) as ReasonName[]
 
 /** `RECEIVE` for 3: for messages and logs. */
 export function reasonName(reason: number): string {
+  checkNumber('reasonName', 'reason', reason)
   return names.find((name) => Reason[name] === reason) ?? `reason ${reason}`
 }

@@ -1,7 +1,7 @@
 /**
  * `defineProtocol`: the table of handlers, compiled to the seed's one callback.
  */
-import { UsageError } from '../errors.js'
+import { lookAt, UsageError } from '../errors.js'
 import { Reason, type ReasonName } from './callback-reason.js'
 import {
   type CallbackAnswer,
@@ -39,7 +39,19 @@ type AnyHandler = (wsi: Wsi | null, data: unknown, user: unknown) => unknown
 export function defineProtocol<User = undefined>(
   options: ProtocolOptions<User>,
 ): ProtocolDefinition<User> {
+  const unreadable = 'defineProtocol() takes an object whose fields can be read: { name, handlers }'
+  if (typeof options !== 'object' || options === null)
+    throw new UsageError('ERR_EXTPOLL_HANDLER', unreadable)
+  return lookAt('ERR_EXTPOLL_HANDLER', unreadable, () => tableOf(options))
+}
+
+function tableOf<User>(options: ProtocolOptions<User>): ProtocolDefinition<User> {
   const { handlers, name = '', payload = 'copy', onFull = 'close', ...rest } = options
+  if (typeof handlers !== 'object' || handlers === null)
+    throw new UsageError(
+      'ERR_EXTPOLL_HANDLER',
+      'handlers must be an object: functions by the names of Reason',
+    )
   const table: (AnyHandler | undefined)[] = Array.from(Object.keys(Reason), () => undefined)
   const hears = new Set<number>()
   for (const [reason, handler] of Object.entries(handlers) as [

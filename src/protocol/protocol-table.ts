@@ -1,7 +1,7 @@
 /**
  * The context's own Protocol objects, and which of them a client gets.
  */
-import { UsageError } from '../errors.js'
+import { lookAt, UsageError } from '../errors.js'
 import { isToken } from '../wire/handshake.js'
 import { Reason } from './callback-reason.js'
 import {
@@ -23,6 +23,11 @@ export type UntypedCallback = (
 
 /** A protocol within one context. */
 export class ProtocolEntry implements Protocol {
+  /** Whether it is one of these, see Connection.made. */
+  static made(value: unknown): value is ProtocolEntry {
+    return typeof value === 'object' && value !== null && #hears in value
+  }
+
   readonly name: string
   readonly owningContext: Context
   readonly protocolIndex: number
@@ -69,13 +74,22 @@ export function makeProtocols(
   owner: Context,
   limits: Readonly<Record<string, number>>,
 ): ProtocolEntry[] {
+  return lookAt('ERR_EXTPOLL_PROTOCOLS', WANTED, () => readProtocols(definitions, owner, limits))
+}
+
+const WANTED = 'protocols must be an array of at least one protocol; make one with defineProtocol()'
+
+function readProtocols(
+  definitions: readonly AnyProtocolDefinition[],
+  owner: Context,
+  limits: Readonly<Record<string, number>>,
+): ProtocolEntry[] {
   if (!Array.isArray(definitions) || definitions.length === 0)
-    throw new UsageError(
-      'ERR_EXTPOLL_PROTOCOLS',
-      'protocols must be an array of at least one protocol; make one with defineProtocol()',
-    )
+    throw new UsageError('ERR_EXTPOLL_PROTOCOLS', WANTED)
   const names = new Set<string>()
-  return definitions.map((definition: AnyProtocolDefinition, index) => {
+  const entries: ProtocolEntry[] = []
+  for (const definition of definitions as readonly AnyProtocolDefinition[]) {
+    const index = entries.length
     checkDefinition(definition, index)
     if (names.has(definition.name))
       throw new UsageError(
@@ -83,8 +97,9 @@ export function makeProtocols(
         `protocols[${index}]: a second protocol named ${JSON.stringify(definition.name)}`,
       )
     names.add(definition.name)
-    return new ProtocolEntry(definition, owner, index, limits)
-  })
+    entries.push(new ProtocolEntry(definition, owner, index, limits))
+  }
+  return entries
 }
 
 function checkDefinition(definition: AnyProtocolDefinition, index: number): void {

@@ -94,24 +94,30 @@ function maySendMore(connection: Connection, revents: number): boolean {
 
 /** Not serviced, but observed. */
 function passOver(core: ContextState, pollfd: Pollfd, result: 'foreign' | 'stale'): ServiceResult {
+  if (pollfd.gen !== undefined && typeof pollfd.gen !== 'number') refusePollfd()
   core.tap?.enter('serviceFd', pollfd, core)
   core.tap?.leave('serviceFd', result, core)
   return result
 }
 
 export function checkPollfd(pollfd: Pollfd): void {
-  if (
-    typeof pollfd !== 'object' ||
-    typeof pollfd.fd !== 'number' ||
-    typeof pollfd.revents !== 'number'
-  )
-    throw new UsageError(
-      'ERR_EXTPOLL_POLLFD',
-      'serviceFd takes { fd, revents, gen? } with whole numbers, or null',
-    )
+  let right = false
+  try {
+    right = typeof pollfd.fd === 'number' && typeof pollfd.revents === 'number'
+  } catch {
+    // Null, or what does not let itself be read.
+  }
+  if (!right) refusePollfd()
 }
 
 /** Deadlines first, then pending work in order, each within its budget (C13, C14, C22). */
+function refusePollfd(): never {
+  throw new UsageError(
+    'ERR_EXTPOLL_POLLFD',
+    'serviceFd takes { fd, revents, gen? } with whole numbers, or null',
+  )
+}
+
 function serviceDueWork(core: ContextState): 'handled' | 'more' {
   enter(core, 'serviceFd', null)
   let budgetSpent = false

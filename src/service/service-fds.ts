@@ -7,7 +7,7 @@
 import { Connection } from '../connection/connection.js'
 import { contextOf, enter, leave, throwFirst } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
-import { ReentrantCallError } from '../errors.js'
+import { ReentrantCallError, UsageError } from '../errors.js'
 import { POLLIN, type Pollfd } from '../poll/pollfd.js'
 import { type Context } from '../protocol/protocol-types.js'
 import { consumeAhead, serviceConnection } from './service-connection.js'
@@ -33,9 +33,36 @@ export function serviceFds(
   ctx: Context,
   pollfds: readonly Pollfd[],
   start = 0,
-  end = pollfds.length,
+  end?: number,
 ): void {
   const core = contextOf(ctx, 'serviceFds')
+  if (!isBatch(pollfds, start, end))
+    throw new UsageError(
+      'ERR_EXTPOLL_POLLFD',
+      'serviceFds takes an array of pollfds, and whole numbers for start and end',
+    )
+  serviceBatch(ctx, core, pollfds, start, end ?? pollfds.length)
+}
+
+function isBatch(pollfds: unknown, start: unknown, end: unknown): boolean {
+  try {
+    return (
+      Array.isArray(pollfds) &&
+      Number.isInteger(start) &&
+      (end === undefined || Number.isInteger(end))
+    )
+  } catch {
+    return false
+  }
+}
+
+function serviceBatch(
+  ctx: Context,
+  core: ContextState,
+  pollfds: readonly Pollfd[],
+  start: number,
+  end: number,
+): void {
   if (core.depth > 0) throw new ReentrantCallError('serviceFds', 'a callback')
   for (let at = start; at < end; at++) checkPollfd(pollfds[at]!)
   const errors: unknown[] = []

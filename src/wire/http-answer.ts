@@ -2,7 +2,8 @@
  * An HTTP answer's head as text. Refuses header names and values that would break out of their
  * line. Knows nothing of bodies in pieces or kept connections. Source: RFC 9112 4 and 6.
  */
-import { UsageError } from '../errors.js'
+import { lookAt, shown, UsageError } from '../errors.js'
+import { isBytes } from './bytes.js'
 import { isToken } from './handshake.js'
 
 /**
@@ -33,6 +34,36 @@ const PHRASES: Readonly<Record<number, string>> = {
 const OWNED = new Set(['connection', 'content-length', 'date', 'transfer-encoding', 'upgrade'])
 
 export type AnswerHeaders = Readonly<Record<string, string>> | ReadonlyMap<string, string>
+
+/**
+ * Refuses what is no answer at all, before anything changed; formatAnswerHead looks at the rest.
+ * @throws UsageError for a status, headers or a body of the wrong kind
+ */
+export function checkAnswer(call: string, answer: unknown): void {
+  const wanted = `${call}() takes { status, headers?, body? }, an object that can be read`
+  lookAt('ERR_EXTPOLL_ARGUMENT_TYPE', wanted, () => {
+    if (typeof answer !== 'object' || answer === null)
+      throw new UsageError('ERR_EXTPOLL_ARGUMENT_TYPE', wanted)
+    const { status, headers = {}, body = '' } = answer as Record<string, unknown>
+    if (typeof status !== 'number')
+      throw new UsageError('ERR_EXTPOLL_HTTP_STATUS', `${call}(): status must be a number`)
+    if (
+      typeof headers !== 'object' ||
+      headers === null ||
+      Array.isArray(headers) ||
+      ArrayBuffer.isView(headers)
+    )
+      throw new UsageError(
+        'ERR_EXTPOLL_HTTP_HEADER',
+        `${call}(): headers must be an object or a Map, of text`,
+      )
+    if (typeof body !== 'string' && !isBytes(body))
+      throw new UsageError(
+        'ERR_EXTPOLL_WRITE_DATA',
+        `${call}(): body must be a string or a Uint8Array, a Buffer for instance`,
+      )
+  })
+}
 
 /**
  * The head of an answer that ends its connection.
@@ -68,10 +99,10 @@ function formatField(name: string, value: string): string {
 
 /** @throws UsageError for a name or a value that would break out of its line */
 export function checkField(name: string, value: unknown): void {
-  if (!isToken(name))
+  if (typeof name !== 'string' || !isToken(name))
     throw new UsageError(
       'ERR_EXTPOLL_HTTP_HEADER',
-      `${JSON.stringify(name)} is no header name: use letters, digits and hyphens`,
+      `${shown(name)} is no header name: use letters, digits and hyphens`,
     )
   if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
     throw new UsageError(

@@ -8,6 +8,11 @@
 /** Below this a plain byte loop beats the set-up of a word loop. */
 const WORDWISE_MIN_BYTES = 32
 
+/** Memory as `unmask` takes it: 32-bit words. @param bytes its offset must be a multiple of 4 */
+export function wordsOf(bytes: Uint8Array): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+}
+
 /**
  * @param bytes the memory; its ArrayBuffer offset must be a multiple of 4
  * @param words the same memory as 32-bit words, from the same start

@@ -12,10 +12,16 @@ export class EncodedFrame implements PreparedFrame {
   readonly bytes: Buffer
   /** Where the payload begins in them: a client masks it anew. */
   readonly payloadAt: number
+  readonly #made = true
   /** Where the bytes already stand in a transmit arena, so that more connections may share them. */
   arena: object | null = null
   arenaEpoch = 0
   arenaAt = 0
+
+  /** Whether it was made here: neither a Proxy of one, nor its heir. */
+  static made(value: unknown): value is EncodedFrame {
+    return typeof value === 'object' && value !== null && #made in value
+  }
 
   /** @param payload copied */
   constructor(firstByte: number, payload: Uint8Array) {

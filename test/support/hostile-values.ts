@@ -1,13 +1,17 @@
 /**
- * Values that no function expects: for every argument of every function of the addon.
+ * Values that no function expects: for every argument of every function that a user can call.
  *
  * None is a port that could be had or a path outside of the current folder, since a value may turn
  * out to be legal where it lands. Each is made anew, because some can be used once only.
  */
+import { runInNewContext } from 'node:vm'
 
 function throwing(): never {
-  throw Object.assign(new Error('from a hostile value'), { code: 'HOSTILE' })
+  throw Object.assign(new Error('from a hostile value'), { code: HOSTILE })
 }
+
+/** What the values throw by themselves: who gives them in gets it back as it is. */
+export const HOSTILE = 'HOSTILE'
 
 function detached(): Uint8Array {
   const bytes = new Uint8Array(16)
@@ -48,6 +52,34 @@ function shrinkingArray(): unknown[] {
 
 function throwingArray(): unknown[] {
   return Object.defineProperty([new Uint8Array(1)], 0, { get: throwing })
+}
+
+/** An object whose fields, whatever their names, throw when they are read. */
+function throwingFields(): object {
+  return new Proxy({}, { get: throwing, ownKeys: throwing, getOwnPropertyDescriptor: throwing })
+}
+
+/** Has every field: a function that answers nothing. */
+function yes(): object {
+  return new Proxy({}, { get: () => () => undefined, has: () => true })
+}
+
+function resizable(): Uint8Array {
+  const buffer = new (ArrayBuffer as new (size: number, options: object) => ArrayBuffer)(16, {
+    maxByteLength: 64,
+  })
+  const bytes = new Uint8Array(buffer, 8)
+  ;(buffer as { resize?: (size: number) => void }).resize?.(4)
+  return bytes
+}
+
+class OwnBytes extends Uint8Array {
+  override get length(): number {
+    return 2 ** 30
+  }
+  override get byteLength(): number {
+    return throwing()
+  }
 }
 
 class Misleading {
@@ -92,7 +124,7 @@ export const hostileValues: readonly (() => unknown)[] = [
   () => 'text',
   () => 'a\0b',
   () => '\ud800',
-  () => 'x'.repeat(1 << 20),
+  () => 'x'.repeat(1 << 17),
   () => Symbol('hostile'),
   () => 1n,
   () => -(2n ** 70n),
@@ -124,4 +156,30 @@ export const hostileValues: readonly (() => unknown)[] = [
   () => Promise.resolve(1),
   () => new Map([[1, 2]]),
   () => globalThis,
+  () => resizable(),
+  () => [resizable()],
+  () => new Uint8Array(0),
+  () => [new Uint8Array(0)],
+  () => new OwnBytes(4),
+  () => [new OwnBytes(4)],
+  () => new Uint8Array(new SharedArrayBuffer(8)),
+  () => new Uint8ClampedArray(8),
+  () => new BigInt64Array(1),
+  () => runInNewContext('new Uint8Array(8)') as unknown,
+  () => runInNewContext('[1]') as unknown,
+  () => runInNewContext('({ fd: 1 })') as unknown,
+  () => Object.freeze([]),
+  () => Object.freeze({}),
+  () => [, 1],
+  () => throwingFields(),
+  () => yes(),
+  () => async () => {},
+  () => Object(1) as unknown,
+  () => Object('text') as unknown,
+  () => ({ valueOf: () => 1, toString: () => 'text' }),
+  () => new WeakRef({}),
+  () => Number.MAX_SAFE_INTEGER,
+  () => -(2 ** 15),
+  () => 'constructor',
+  () => '__proto__',
 ]
