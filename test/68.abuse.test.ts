@@ -6,18 +6,22 @@
  * modules themselves: an export without a row fails.
  */
 import assert from 'node:assert/strict'
+import { patience, sanitized } from './support/effort.js'
 import { needsAddon, runChildWell, temporaryFolder } from './support/epoll-addon.js'
 
 describe('68 misuse', () => {
   needsAddon()
 
-  for (const [what, mode] of [
+  const all = [
     ['every function of the addon', 'native'],
     ['every export of extpoll/epoll, and every method of what they answer', 'surface'],
     ['every export of extpoll', 'core'],
-  ] as const) {
+  ] as const
+
+  // The last one's host is in memory: there is nothing of the addon in it.
+  for (const [what, mode] of sanitized ? all.slice(0, 2) : all) {
     it(`survives every hostile value as every argument of ${what}`, async function () {
-      this.timeout(60_000)
+      this.timeout(patience(60_000))
       const folder = temporaryFolder()
       try {
         const { stdout } = await runChildWell('./epoll-abuse-child.ts', [folder.path, mode])

@@ -34,7 +34,7 @@ const planted = [
     from: '  delete block;\n',
     to: '',
     tests: ['60.epoll-addon', 'memory valid for both sides: freed'],
-    finds: /leak of \d+ byte[^]*make_external/,
+    finds: /leak of \d+ byte[^]*memory\.cc/,
   },
   {
     name: 'a poller is used after it was freed',
@@ -50,7 +50,7 @@ const planted = [
     from: 'poller->ready.resize(static_cast<size_t>(poller->max_events))',
     to: 'poller->ready.resize(1)',
     tests: ['61.poller', 'starves nobody'],
-    finds: /(?:heap-buffer|container)-overflow[^]*wait_epoll/,
+    finds: /(?:heap-buffer|container)-overflow[^]*poller\.cc/,
   },
   {
     name: 'a transfer buffer is written past its end',
@@ -58,7 +58,7 @@ const planted = [
     from: 'for (; at < length; ++at) data[at]',
     to: 'for (; at <= length; ++at) data[at]',
     tests: ['60.epoll-addon', 'memory valid for both sides: collected'],
-    finds: /use-after-poison[^]*mask_bytes/,
+    finds: /use-after-poison[^]*memory\.cc/,
   },
   {
     name: 'the kernel reads past the end of a transfer buffer',
@@ -66,7 +66,7 @@ const planted = [
     from: 'if (offset > limit || length > limit - offset) {',
     to: 'if (offset > limit) {',
     tests: ['60.epoll-addon', 'outside of the memory'],
-    finds: /use-after-poison[^]*send_now/,
+    finds: /use-after-poison[^]*sockets\.cc/,
   },
   {
     name: 'an int is shifted further than it is long',

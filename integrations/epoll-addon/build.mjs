@@ -38,7 +38,7 @@ function build(sanitize, output) {
   const compiler = process.env.CXX || 'g++'
   const extra = (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean)
   const sanitizers = [
-    ...['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
+    ...['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
     // The bounds of std::vector, and what it has reserved and not given out.
     ...['-D_GLIBCXX_ASSERTIONS', '-D_GLIBCXX_SANITIZE_VECTOR', '-fno-omit-frame-pointer'],
   ]

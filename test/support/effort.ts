@@ -4,7 +4,8 @@
  * `make sanitize` sets the variable: everything is slower there, a process looks for leaks as it
  * ends, and what matters is that each path is taken, not how often.
  */
-const sanitized = process.env.EXTPOLL_SANITIZED === '1'
+/** Whether the addon is one with sanitizers. */
+export const sanitized = process.env.EXTPOLL_SANITIZED === '1'
 
 /** A time that must not be exceeded: sixty times as long under sanitizers. */
 export function patience(milliseconds: number): number {

@@ -132,6 +132,7 @@ const modes: Record<string, () => Promise<void> | void> = {
 
   async 'exit-beside-worker'() {
     await startWaitingWorker()
+    process.env.EXTPOLL_LEAVES_OPEN = 'a worker that goes on'
     setTimeout(() => {
       say('exiting')
       process.exit(0)

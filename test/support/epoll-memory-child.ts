@@ -41,10 +41,12 @@ function churn(): void {
 /** Receives `text` into the memory with the given id. */
 function receive(id: number, text: string): number {
   const pair = tcpPair()
-  native.sendv(pair.client, [Buffer.from(text)])
-  const count = native.recv(pair.server, id, 0, 100)
-  closePair(pair)
-  return count
+  try {
+    native.sendv(pair.client, [Buffer.from(text)])
+    return native.recv(pair.server, id, 0, 100)
+  } finally {
+    closePair(pair)
+  }
 }
 
 const modes: Record<string, () => Promise<void> | void> = {

@@ -48,7 +48,10 @@ const orders: Readonly<Record<string, (wsi: Wsi) => void>> = {
   destroy: () => contextDestroy(ctx),
   unref: () => host.unref(),
   ref: () => host.ref(),
-  exit: () => process.exit(7),
+  exit() {
+    process.env.EXTPOLL_LEAVES_OPEN = 'ended in the middle of its work'
+    process.exit(7)
+  },
   late(wsi) {
     write(wsi, JSON.stringify(latest), TEXT)
     latest = { allMs: 0, ownMs: 0 }
