@@ -5,6 +5,7 @@
  * ends its connection with a close code or an HTTP status; a resource fault costs one connection
  * or a pause of the listener. Errors carry `code`: tell them apart by it, never by instanceof.
  */
+import { httpFaults } from './http-faults.js'
 
 /**
  * Misuse by the host or the application. Thrown before anything changed; where there is no caller
@@ -174,11 +175,7 @@ const table = {
     source: 'FILTER_PROTOCOL_CONNECTION',
     sentence: 'The server could not decide about this connection.',
   },
-  HTTP_UNANSWERED: {
-    status: 503,
-    source: 'handshakeTimeoutMs',
-    sentence: 'The server did not answer in time.',
-  },
+  ...httpFaults,
 
   // A client's way to its connection
   NAME_UNKNOWN: told('getaddrinfo(3)', 'The name has no address.'),
@@ -303,11 +300,6 @@ const table = {
     closeCode: 1005,
     source: 'RFC 6455 7.1.5',
     sentence: 'The peer closed the connection.',
-  },
-  ANSWERED: {
-    closeCode: 1000,
-    source: 'httpRespond()',
-    sentence: 'The request was answered.',
   },
   CLOSED_BY_APPLICATION: {
     closeCode: 1000,

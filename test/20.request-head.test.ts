@@ -154,7 +154,7 @@ describe('20 request head', () => {
         from: 'new',
         send: Buffer.from(plain),
         handlers: { HTTP: (wsi) => void httpRespond(wsi, { status: 200, body: 'hello' }) },
-        expect: { status: 200, body: 'hello', end: 'lingers' },
+        expect: { status: 200, headers: {}, body: 'hello' },
       },
       'and is refused with 426 where nobody does': {
         from: 'new',

@@ -100,15 +100,15 @@ const waits: Readonly<Record<string, Wait>> = {
     over: answered,
     status: 503,
   },
-  'an HTTP request that nobody answers: 503': {
-    options: { handlers: { HTTP() {} } },
+  'answerTimeoutMs: an HTTP request that nobody answers, 503': {
+    options: { handlers: { HTTP() {} }, context: { answerTimeoutMs: 12_000 } },
     begin({ h }) {
       const peer = h.connect()
       peer.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
       h.run()
       return peer
     },
-    afterMs: 10_000,
+    afterMs: 12_000,
     over: answered,
     status: 503,
   },

@@ -62,9 +62,9 @@ const ROWS: Readonly<Record<string, 'here' | { readonly later: string }>> = {
   DEL_POLL_FD: 'here',
   SET_MODE_POLL_FD: 'here',
   CLEAR_MODE_POLL_FD: 'here',
-  HTTP_BODY: { later: 'bodies come with HTTP' },
-  HTTP_WRITEABLE: { later: 'answers in pieces come with HTTP' },
-  HTTP_COMPLETE: { later: 'answers in pieces come with HTTP' },
+  HTTP_BODY: 'here',
+  HTTP_WRITEABLE: 'here',
+  HTTP_COMPLETE: 'here',
   CLIENT_ESTABLISHED: 'here',
   CLIENT_CONNECTION_ERROR: 'here',
   CLIENT_RECEIVE: 'here',
@@ -86,7 +86,7 @@ const ROWS: Readonly<Record<string, 'here' | { readonly later: string }>> = {
   // Parts of rows that are here
   'createContext tls': { later: 'TLS' },
   'createContext DEFEAT_CLIENT_MASK': 'here',
-  'write HTTP, HTTP_FINAL': { later: 'answers in pieces come with HTTP' },
+  'write HTTP, HTTP_FINAL': 'here',
   'Protocol broadcastSocketPath': { later: 'with openBroadcast' },
 }
 

@@ -4,7 +4,7 @@
  * Called by the observer, after the rules have looked. Judges nothing.
  */
 import { POLLERR, POLLHUP, POLLIN, POLL_MASK, Reason } from '../../src/index.js'
-import type { Pollfd } from '../../src/index.js'
+import type { CloseInfo, Pollfd } from '../../src/index.js'
 import { Status } from './checker-facts.js'
 import type { ContextFacts, FdFacts, Frame, Scene } from './checker-facts.js'
 
@@ -95,14 +95,26 @@ export function applyAnswer(scene: Scene, frame: Frame, result: unknown): void {
   }
 }
 
-export function applyCallback(context: ContextFacts, reason: number, facts: FdFacts): void {
+/** @param data what the callback is given */
+export function applyCallback(
+  context: ContextFacts,
+  reason: number,
+  facts: FdFacts,
+  data: unknown,
+): void {
   switch (reason) {
     case Reason.ESTABLISHED:
     case Reason.CLIENT_ESTABLISHED:
       facts.established = true
       break
-    case Reason.CLOSED:
     case Reason.HTTP_CLOSED:
+      // Of one protocol, where the connection goes on as a WebSocket of another.
+      facts.ended = (data as CloseInfo | null)?.cause !== 'UPGRADED'
+      break
+    case Reason.HTTP_COMPLETE:
+      facts.sendsFile = false
+      break
+    case Reason.CLOSED:
     case Reason.CLIENT_CONNECTION_ERROR:
       facts.ended = true
       break

@@ -151,7 +151,7 @@ export class Observer {
     leave: (call, result, handle) => {
       if (!this.asking) this.leave(call, result, handle)
     },
-    callback: (reason, fd, _data, handle) => this.callback(reason, fd, handle),
+    callback: (reason, fd, data, handle) => this.callback(reason, fd, data, handle),
     returned: (reason, fd) => this.log.add('returned', reason, fd),
   }
 
@@ -244,7 +244,7 @@ export class Observer {
     if (result === undefined && context.call === 'serviceFd') scene.batchAborted = true
   }
 
-  private callback(reason: number, fd: number, handle: object): void {
+  private callback(reason: number, fd: number, data: unknown, handle: object): void {
     const { scene } = this
     this.log.add('callback', reason, fd)
     // The announcements' own reasons go with the announcements.
@@ -259,7 +259,7 @@ export class Observer {
     context.callbacks += 1
     if (facts === undefined) return
     scene.touch(facts)
-    applyCallback(context, reason, facts)
+    applyCallback(context, reason, facts, data)
   }
 
   private applyChange(change: PollChange, live: FdFacts | undefined): FdFacts {

@@ -52,6 +52,7 @@ export function applyResult(
       facts.sendsFile = true
       facts.sends += 1
       if (result > 0) facts.context.writtenBytes += result
+      else if (result < 0 && result !== WOULD_BLOCK) facts.failed = true
       break
     case 'close':
       facts.status = Status.CLOSED

@@ -118,6 +118,8 @@ export const serviceRules: readonly Rule[] = [
       if (serviced !== facts || callbacks > 0 || facts.recvs > 0 || facts.eof) return undefined
       // What was read before may be what ends it: a broken frame, a close frame.
       if (facts.unseenFrames > 0) return undefined
+      // What comes behind a request that cannot be answered has no reader.
+      if (facts.failed && !facts.established) return undefined
       if ((revents & maskAtEntry & POLLIN) === 0 || (revents & (POLLERR | POLLHUP)) === 0)
         return undefined
       return `fd ${fd} with ${formatEvents(revents)} was closed unread`

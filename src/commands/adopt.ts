@@ -239,15 +239,17 @@ export function detachSocket(ctx: Context, wsi: Wsi): DetachedSocket | null {
 }
 
 function isBetweenMessages(connection: Connection): boolean {
-  const { queue, dial, messageOpcode, frameRemaining, sendsFragments, eof, state } = connection
+  const { queue, dial, messageOpcode, frameRemaining, sendsFragments, eof, state, http } =
+    connection
   const half = dial !== null || messageOpcode !== 0 || frameRemaining > 0 || sendsFragments
-  return queue === null && !half && !eof && state <= State.OPEN
+  const answering = http !== null && (http.status !== 0 || http.bodyBegun)
+  return queue === null && !half && !answering && !eof && state <= State.OPEN
 }
 
 function detach(core: ContextState, connection: Connection): DetachedSocket {
-  const { fd, admission } = connection
+  const { fd, admission, http } = connection
   const unread = takeUnread(core, connection)
-  const request = admission?.request ?? null
+  const request = admission?.request ?? http?.request ?? null
   core.ending = connection
   const socket = giveBack(core, connection, (ended) => {
     forgetConnection(core, ended)

@@ -6,7 +6,7 @@ import { State } from '../connection/connection-state.js'
 import { armDeadline } from '../connection/deadline.js'
 import { closeResolver } from '../connection/dial-end.js'
 import { dropConnection } from '../connection/drop.js'
-import { beginClose } from '../connection/ending.js'
+import { beginClose, lastWrite, tellKept } from '../connection/ending.js'
 import { refuseFault } from '../connection/opening.js'
 import { connectionOf, contextOf, enter, leave, ownerOf } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
@@ -114,7 +114,8 @@ export function stopListening(ctx: Context): boolean {
 /**
  * The orderly end of all connections: the listener goes, every WebSocket gets its closing
  * handshake, a request being answered is finished, one that is not yet understood or decided gets
- * 503, a client that is not open yet CLIENT_CONNECTION_ERROR; what remains after `graceMs` is cut.
+ * 503, a connection between two requests ends, a client that is not open yet gets
+ * CLIENT_CONNECTION_ERROR; what remains after `graceMs` is cut.
  * The context itself stays: destroy it when `pollFds(ctx)` is empty.
  * @param graceMs whole milliseconds from 1
  */
@@ -143,7 +144,10 @@ function closeWithin(
   code: number,
   graceMs: number,
 ): void {
-  if (connection.state === State.REQUEST || connection.state === State.DEFERRED)
+  if (connection.awaitsNext) {
+    tellKept(connection, 'application', 'CLOSED_BY_APPLICATION')
+    lastWrite(core, connection, false)
+  } else if (connection.state === State.REQUEST || connection.state === State.DEFERRED)
     refuseFault(core, connection, 'GOING_AWAY')
   if (connection.state === State.OPEN)
     beginClose(core, connection, {
@@ -155,6 +159,10 @@ function closeWithin(
   if (connection.dial !== null) dropConnection(core, connection, 'HUNG_UP', 'application')
   if (connection.state === State.ENDED) return
   const latestMs = core.now() + graceMs
+  if (connection.http !== null) {
+    connection.http.keepsAlive = false
+    connection.http.endByMs = latestMs
+  }
   if (connection.stateDeadlineMs === 0 || connection.stateDeadlineMs > latestMs)
     connection.stateDeadlineMs = latestMs
   armDeadline(core, connection)

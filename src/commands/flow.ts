@@ -4,13 +4,15 @@ import { State } from '../connection/connection-state.js'
 import { resumeListening } from '../connection/deadline.js'
 import { connectionOf, contextOf, enter, leave, ownerOf, protocolOf } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
+import { timeExchange } from '../http/exchange-time.js'
 import { UsageError } from '../errors.js'
 import { type Context, type Protocol, type Wsi } from '../protocol/protocol-types.js'
 
 /**
- * Asks once for SERVER_WRITEABLE: it comes from a later `serviceFd`, when the socket takes another
- * write without blocking and the send queue is below `txLowWaterBytes`.
- * @returns false where the connection is not open
+ * Asks once for SERVER_WRITEABLE, or HTTP_WRITEABLE where an answer is owed: it comes from a later
+ * `serviceFd`, when the socket takes another write without blocking and the send queue is below
+ * `txLowWaterBytes`.
+ * @returns false where the connection is not open, and owes no answer that is written in pieces
  * @see C15, seed: libwebsocket_callback_on_writable
  */
 export function callbackOnWritable(ctx: Context, wsi: Wsi): boolean {
@@ -21,7 +23,7 @@ export function callbackOnWritable(ctx: Context, wsi: Wsi): boolean {
       'ERR_EXTPOLL_NOT_A_CONNECTION',
       'callbackOnWritable(): the connection belongs to another context',
     )
-  if (connection.state !== State.OPEN) return false
+  if (!connection.takesWrites) return false
   enter(core, 'callbackOnWritable', connection.fd)
   try {
     wantWritable(core, connection)
@@ -85,12 +87,16 @@ export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
   try {
     connection.paused = !enable
     core.touch(connection)
+    // From now on somebody else is waited for.
+    if (connection.state === State.HTTP) timeExchange(core, connection)
     if (!connection.paused) {
       // The error, if there is one, will be told again: by the poller, or by recv.
       if (!connection.eof) connection.errorHeardMs = 0
       resumeListening(core, connection)
       // A transport that failed while nothing was read tells nothing more of what it still holds.
-      if (connection.held !== null || connection.eof || connection.isDeaf)
+      const { held, eof, isDeaf, http } = connection
+      // Nor does a peer that waits for 100.
+      if (held !== null || eof || isDeaf || http?.expectsContinue === true)
         core.schedulePending(connection)
     }
   } finally {

@@ -1,53 +1,60 @@
 /** `httpRespond` and `answerHandshake`: the application's answers to a request. */
 import { type Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
-import { lastWrite } from '../connection/ending.js'
 import { isRefusal, refuseByApplication, refuseFault } from '../connection/opening.js'
-import { transmitBytes } from '../connection/transmit.js'
 import { connectionOf, enter, leave, ownerOf } from '../context/bracket.js'
-import { faults, lookAt, UsageError } from '../errors.js'
+import { lookAt, UsageError } from '../errors.js'
+import { answerInPieces, answerWhole, UNKNOWN_LENGTH } from '../http/answer.js'
 import { ACCEPT, type Refusal, type Wsi } from '../protocol/protocol-types.js'
-import { type AnswerHeaders, checkAnswer, formatAnswerHead } from '../wire/http-answer.js'
-import { formatHttpDate } from '../wire/http-date.js'
+import { type AnswerHeaders, checkAnswer } from '../wire/http-answer.js'
 
 /** An answer to an HTTP request. */
 export interface HttpAnswer {
   /** 200 to 599. */
   readonly status: number
-  /** One line of Latin-1 each; Connection, Content-Length, Date and the like are the library's. */
+  /**
+   * One line of Latin-1 each, or several in an array; Connection, Content-Length, Date and the like
+   * are the library's.
+   */
   readonly headers?: AnswerHeaders
-  /** Copied. A string is sent as UTF-8. */
+  /** Copied; at most `maxBufferedBytes`. A string is sent as UTF-8. */
   readonly body?: Uint8Array | string
+  /**
+   * The body follows by `write(wsi, data, HTTP)` up to HTTP_FINAL: true, in chunks as they come; a
+   * number, so many bytes of all pieces together. Not beside `body`.
+   */
+  readonly pieces?: true | number
 }
 
 /**
- * Answers the request of HTTP, whole, during the callback or later (within `handshakeTimeoutMs`;
- * the callback form answers DEFER then). A HEAD request gets the head alone;
- * the connection ends once it is sent.
+ * Answers the request of HTTP, whole, during the callback or later (within `answerTimeoutMs`; the
+ * callback form answers DEFER then); or begins an answer that `write` goes on with. A HEAD request
+ * gets the head alone. HTTP_COMPLETE follows, and the connection serves its next request.
  * @returns false where there is no request to answer (any more)
- * @throws UsageError for a status or header that cannot be sent
+ * @throws UsageError for a status, header or body that cannot be sent; nothing was sent then
+ * @see RFC 9112 6 and 9
  */
 export function httpRespond(wsi: Wsi, answer: HttpAnswer): boolean {
   const connection = connectionOf(wsi, 'httpRespond')
-  if (connection.state !== State.HTTP) return false
-  checkAnswer('httpRespond', answer)
   const core = ownerOf(connection)
-  const body = Buffer.from(answer.body ?? '')
+  if (connection.http?.status !== 0 || connection.state !== State.HTTP || core.destroyWanted)
+    return false
+  checkAnswer('httpRespond', answer)
+  const { body = '', pieces } = answer
+  if (pieces !== undefined && pieces !== true && !(Number.isSafeInteger(pieces) && pieces >= 0))
+    throw new UsageError(
+      'ERR_EXTPOLL_HTTP_BODY',
+      'pieces must be true, or the whole number of bytes of the body',
+    )
+  if (pieces !== undefined && body.length > 0)
+    throw new UsageError(
+      'ERR_EXTPOLL_HTTP_BODY',
+      'an answer has a body or comes in pieces: write the body as the first of them',
+    )
   enter(core, 'httpRespond', connection.fd, answer)
   try {
-    const date = formatHttpDate(core.wallClock())
-    const head = formatAnswerHead(answer.status, answer.headers ?? {}, body.length, date)
-    const headBytes = Buffer.from(head, 'latin1')
-    const answered = connection.omitsBody ? headBytes : Buffer.concat([headBytes, body])
-    transmitBytes(core, connection, answered)
-    const { sentence } = faults.ANSWERED
-    connection.closing ??= {
-      code: 1000,
-      reason: sentence,
-      initiator: 'application',
-      cause: 'ANSWERED',
-    }
-    lastWrite(core, connection, true)
+    if (pieces === undefined) answerWhole(core, connection, answer, body)
+    else answerInPieces(core, connection, answer, pieces === true ? UNKNOWN_LENGTH : pieces)
   } finally {
     leave(core, 'httpRespond', true)
   }

@@ -2,9 +2,11 @@
 import { connectionOf, contextOf, enter, isNested, leave, ownerOf } from '../context/bracket.js'
 import { type Connection, type Core } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
+import { dropConnection } from '../connection/drop.js'
 import { beginClose, failConnection } from '../connection/ending.js'
 import { transmitFrame, transmitText } from '../connection/transmit-frame.js'
 import { UsageError } from '../errors.js'
+import { writePiece } from '../http/answer.js'
 import { type ContextState } from '../context/context-state.js'
 import { type Context, type Wsi } from '../protocol/protocol-types.js'
 import { parseClosePayload } from '../wire/close-code.js'
@@ -37,8 +39,18 @@ export const PONG = OPCODE_PONG
  * and a reason in UTF-8. `close()` says the same in words.
  */
 export const CLOSE = OPCODE_CLOSE
+/**
+ * A piece of the answer to the request in hand. The first one, where `httpRespond` began none,
+ * begins one with status 200.
+ */
+export const HTTP = 0x20
+/** The last piece of it, perhaps empty. */
+export const HTTP_FINAL = 0x21
 /** Or-ed to TEXT, BINARY or CONTINUATION: more fragments follow. */
 export const NO_FIN = 0x80
+
+/** A chunk's size and line ends, and the end of all chunks. */
+const MAX_CHUNK_FRAMING_BYTES = 24
 
 /**
  * - `'ok'`: taken; the send queue is below its low-water mark.
@@ -58,7 +70,7 @@ export type WriteResult = 'ok' | 'backpressure' | 'full' | 'closed'
  *
  * @param data with its header at most `maxBufferedBytes`; a string is sent as UTF-8
  * @param kind TEXT, BINARY, CONTINUATION, PING or PONG, or-ed with NO_FIN for a fragment that is
- *   not the last
+ *   not the last; HTTP or HTTP_FINAL for the answer to a request
  * @returns see WriteResult
  * @throws UsageError for a kind or data that cannot be sent; ReentrantCallError from an
  *   announcement
@@ -69,7 +81,8 @@ export function write(wsi: Wsi, data: Uint8Array | string, kind: number): WriteR
   const connection = connectionOf(wsi, 'write')
   const core = ownerOf(connection)
   if (typeof data !== 'string' && !isPayload(data)) refuseData()
-  if (connection.state !== State.OPEN || core.destroyWanted) return 'closed'
+  if (connection.state !== State.OPEN || core.destroyWanted)
+    return writeAnswer(core, connection, data, kind)
   if (kind === CLOSE) return writeClose(core, connection, Buffer.from(data))
   const firstByte = checkKind(connection, kind)
   if (isNested(core)) return writeFrame(core, connection, firstByte, data)
@@ -89,6 +102,29 @@ function refuseData(): never {
     'ERR_EXTPOLL_WRITE_DATA',
     'write takes a string or a Uint8Array, a Buffer for instance, that was not transferred',
   )
+}
+
+/** What is no open WebSocket may be a request that waits for its answer. */
+function writeAnswer(
+  core: ContextState,
+  connection: Connection,
+  data: Uint8Array | string,
+  kind: number,
+): WriteResult {
+  if ((kind !== HTTP && kind !== HTTP_FINAL) || core.destroyWanted || !connection.takesWrites)
+    return 'closed'
+  let result: WriteResult = 'full'
+  enter(core, 'write', connection.fd, data, kind)
+  try {
+    const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.length
+    if (roomFor(core, connection, bytes + MAX_CHUNK_FRAMING_BYTES)) {
+      writePiece(core, connection, data, kind === HTTP_FINAL)
+      result = writeResult(core, connection)
+    }
+  } finally {
+    leave(core, 'write', result)
+  }
+  return result
 }
 
 function writeClose(core: ContextState, connection: Connection, payload: Buffer): WriteResult {
@@ -184,7 +220,10 @@ export function roomFor(core: Core, connection: Connection, bytes: number): bool
   const { maxBufferedBytes, maxContextBufferedBytes } = core.limits
   if (waiting + bytes <= maxBufferedBytes && core.bufferedBytes + bytes <= maxContextBufferedBytes)
     return true
-  if (connection.protocol!.closesWhenFull) failConnection(core, connection, 'SEND_QUEUE_FULL')
+  if (!connection.protocol!.closesWhenFull) return false
+  // An answer that ended here would look whole where its end is that of the connection.
+  if (connection.state === State.HTTP) dropConnection(core, connection, 'SEND_QUEUE_FULL')
+  else failConnection(core, connection, 'SEND_QUEUE_FULL')
   return false
 }
 

@@ -18,7 +18,7 @@ export const State = {
   REQUEST: 4,
   /** A filter decides later; bytes that come meanwhile wait. */
   DEFERRED: 5,
-  /** An HTTP request is being answered by the application. */
+  /** An HTTP request: its body comes, the application answers, or both. */
   HTTP: 6,
   /** Messages both ways. */
   OPEN: 7,
@@ -43,6 +43,7 @@ export type ConnectionEvent =
   | 'ask'
   | 'defer'
   | 'http'
+  | 'answered'
   | 'accept'
   | 'close sent'
   | 'send failed'
@@ -63,7 +64,7 @@ const transitions: Readonly<Record<StateNumber, Partial<Record<ConnectionEvent, 
     end: State.ENDED,
   },
   [State.DEFERRED]: { accept: State.OPEN, 'last write': State.FLUSHING, end: State.ENDED },
-  [State.HTTP]: { 'last write': State.FLUSHING, end: State.ENDED },
+  [State.HTTP]: { answered: State.REQUEST, 'last write': State.FLUSHING, end: State.ENDED },
   [State.OPEN]: {
     'close sent': State.CLOSING,
     'send failed': State.DRAINING,

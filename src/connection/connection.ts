@@ -17,6 +17,7 @@ import { type RequestHead } from '../wire/request-head.js'
 import { type Budget } from './budget.js'
 import { type ConnectionEvent, nextState, State, type StateNumber } from './connection-state.js'
 import { type Dial, type ResolverEntry } from './dial.js'
+import { type HttpExchange } from './http-exchange.js'
 import { type Limits } from './limits.js'
 import { type MessageAssembly } from './message-assembly.js'
 import { type Role, SERVER } from './role.js'
@@ -105,7 +106,7 @@ export interface Core {
   scheduleFlush(connection: Connection): void
   /** Every connection written to leaves now: the arena is full. */
   flushAll(): void
-  /** The connection is over, or will be once flushed. */
+  /** The connection is over, or will be once flushed; or the answer in hand can go on. */
   scheduleEnd(connection: Connection): void
   /** Progress is possible without a new kernel event (C14). */
   schedulePending(connection: Connection): void
@@ -144,9 +145,13 @@ export class Connection extends TimedEntry {
   protocol: ProtocolEntry | null = null
   /** The session object; made by createSession. */
   user: unknown = undefined
+  /** It was made, for `protocol`. */
+  hasSession = false
 
-  /** The HTTP request in hand is a HEAD: its answer has no body. */
-  omitsBody = false
+  /** The HTTP request in hand, and its answer. */
+  http: HttpExchange | null = null
+  /** Kept after an answer, and nothing of the next request has come. */
+  awaitsNext = false
 
   // Receiving
   /** Raw bytes received and not yet consumed, from `heldAt` on. */
@@ -300,24 +305,39 @@ export class Connection extends TimedEntry {
     if (this.eof || state === State.ENDED || state === State.FLUSHING) return false
     if (this.recvWaitsWritable || this.blocked) return false
     if (held === null) return true
-    const { rxHighWaterBytes, maxHeaderBytes } = this.core.limits
+    return held.length - this.heldAt < this.#heldHighWaterBytes
+  }
+
+  get #heldHighWaterBytes(): number {
+    const { rxHighWaterBytes, maxHeaderBytes, pipelineHighWaterBytes } = this.core.limits
     // A head must come in whole, or be found too large, before anything of it can be consumed.
-    const highWaterBytes = state <= State.REQUEST ? maxHeaderBytes + 1 : rxHighWaterBytes
-    return held.length - this.heldAt < highWaterBytes
+    if (this.state <= State.REQUEST) return maxHeaderBytes + 1
+    // What comes behind a whole request waits until that is answered.
+    return this.http !== null && this.http.body === null ? pipelineHighWaterBytes : rxHighWaterBytes
+  }
+
+  /** The application may write: messages, or pieces of an answer. */
+  get takesWrites(): boolean {
+    if (this.state === State.OPEN) return true
+    const { http } = this
+    return this.state === State.HTTP && http !== null && http.source === null && !http.answered
   }
 
   /** A writable callback could run as soon as the socket takes a write. */
   get writableDeliverable(): boolean {
     return (
-      this.wantsWritable &&
-      this.state === State.OPEN &&
-      this.queuedBytes < this.core.limits.txLowWaterBytes
+      this.wantsWritable && this.takesWrites && this.queuedBytes < this.core.limits.txLowWaterBytes
     )
+  }
+
+  /** There is something for the transport as soon as it takes it. */
+  get sends(): boolean {
+    return this.queue !== null || (this.http !== null && this.http.source !== null)
   }
 
   /** C15, C16. */
   override interest(): number {
-    const sends = this.queue !== null || this.writableDeliverable
+    const sends = this.sends || this.writableDeliverable
     return (
       (this.reads || (sends && this.sendWaitsReadable) ? POLLIN : 0) |
       ((sends && !this.sendWaitsReadable) || this.recvWaitsWritable ? POLLOUT : 0)

@@ -68,6 +68,7 @@ export function endNow(core: Core, connection: Connection): void {
   dropQueue(core, connection)
   dropHeld(core, connection)
   connection.dropAssembly()
+  connection.http?.releaseSource()
   core.scheduleEnd(connection)
 }
 

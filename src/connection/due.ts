@@ -5,7 +5,8 @@ import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
 import { armDeadline } from './deadline.js'
 import { dropConnection } from './drop.js'
-import { failConnection } from './ending.js'
+import { failConnection, lastWrite, tellKept } from './ending.js'
+import { type HttpExchange } from './http-exchange.js'
 import { keepUnconsumed, layOutHeld } from './held.js'
 import { refuseFault } from './opening.js'
 import { transmitControl } from './transmit-frame.js'
@@ -37,16 +38,40 @@ export function serviceDue(core: Core, connection: Connection): void {
 function endState(core: Core, connection: Connection): void {
   switch (connection.state) {
     case State.REQUEST:
-      refuseFault(core, connection, 'REQUEST_TIMEOUT')
+      if (connection.awaitsNext) endUnused(core, connection)
+      else refuseFault(core, connection, 'REQUEST_TIMEOUT')
       break
     case State.DEFERRED:
       refuseFault(core, connection, 'ADMISSION_TIMEOUT')
       break
     case State.HTTP:
-      refuseFault(core, connection, 'HTTP_UNANSWERED')
+      endExchange(core, connection, connection.http!)
       break
     default:
       dropConnection(core, connection, 'CLOSE_TIMEOUT')
+  }
+}
+
+/** A kept connection that nobody uses: no answer is owed. */
+function endUnused(core: Core, connection: Connection): void {
+  tellKept(connection, 'library', 'KEEP_ALIVE_TIMEOUT')
+  lastWrite(core, connection, false)
+}
+
+/** The request's body, or the application's answer, stood still for too long. */
+function endExchange(core: Core, connection: Connection, http: HttpExchange): void {
+  const { limits } = core
+  if (core.now() >= http.endByMs) {
+    dropConnection(core, connection, 'CLOSE_TIMEOUT')
+  } else if (http.source !== null) {
+    dropConnection(core, connection, 'WRITE_STALL_TIMEOUT')
+  } else if (http.body !== null && !connection.paused) {
+    refuseFault(core, connection, 'BODY_TIMEOUT')
+  } else if (connection.queuedBytes >= limits.txLowWaterBytes) {
+    // Not the application's fault: it must not write more before the peer took what waits.
+    connection.stateDeadlineMs = core.now() + limits.answerTimeoutMs
+  } else {
+    refuseFault(core, connection, 'HTTP_UNANSWERED')
   }
 }
 

@@ -73,16 +73,27 @@ export function lastWrite(core: Core, connection: Connection, lingers: boolean):
   connection.paused = false
   dropHeld(core, connection)
   connection.dropAssembly()
+  connection.http?.releaseSource()
   connection.stateDeadlineMs = core.now() + core.limits.closeTimeoutMs
   armDeadline(core, connection)
   core.touch(connection)
   core.scheduleEnd(connection)
 }
 
+/** An end between two requests: nothing is owed. */
+export function tellKept(
+  connection: Connection,
+  initiator: CloseInfo['initiator'],
+  cause: FaultName,
+): void {
+  connection.closing ??= { code: 1000, reason: faults[cause].sentence, initiator, cause }
+}
+
 /** The peer's FIN came, and everything before it was delivered (C17). */
 export function endOfFile(core: Core, connection: Connection): void {
   if (connection.state === State.ENDED) return
   const drained = connection.state === State.DRAINING
+  if (connection.awaitsNext) tellKept(connection, 'peer', 'ANSWERED')
   tellAbnormal(connection, 'peer', drained ? 'TRANSPORT_ERROR' : 'END_OF_FILE')
   if (connection.state === State.LINGERING) endNow(core, connection)
   else lastWrite(core, connection, false)
@@ -108,6 +119,7 @@ export function finish(
   }
   if (connection.state !== State.ENDED) return false
   dropHeld(core, connection)
+  connection.http?.releaseSource()
   connection.keepPeer()
   if (connection.dial !== null) releaseDial(core, connection.dial)
   remove(connection)

@@ -25,9 +25,9 @@ const rows = {
     min: 1,
     max: MAX_MS,
     why:
-      'From accept to the answer, deferred filters included, and of a client from its request to ' +
-      'the answer: a slow handshake holds a descriptor. nginx client_header_timeout 60 s, Node ' +
-      'headersTimeout 60 s, libwebsockets 20 s.',
+      'From accept to the end of a request head, and to the decision of a deferred filter; of a ' +
+      'client from its request to the answer: a slow handshake holds a descriptor. nginx ' +
+      'client_header_timeout 60 s, Node headersTimeout 60 s, libwebsockets 20 s.',
   },
   resolveTimeoutMs: {
     default: 10_000,
@@ -58,6 +58,28 @@ const rows = {
     min: 1,
     max: MAX_MS,
     why: 'From CONNECT to the answer: the proxy connects meanwhile.',
+  },
+  bodyTimeoutMs: {
+    default: 30_000,
+    min: 1,
+    max: MAX_MS,
+    why: "Nothing of a request's body came for this long. nginx client_body_timeout 60 s.",
+  },
+  answerTimeoutMs: {
+    default: 60_000,
+    min: 1,
+    max: MAX_MS,
+    why:
+      'The application wrote nothing of the answer that it owes for this long. nginx ' +
+      'proxy_read_timeout 60 s.',
+  },
+  keepAliveTimeoutMs: {
+    default: 65_000,
+    min: 1,
+    max: MAX_MS,
+    why:
+      'A connection waits this long for its next request: longer than the 60 s after which ' +
+      'proxies let go of theirs. nginx keepalive_timeout 75 s, Node 5 s.',
   },
   idleTimeoutMs: {
     default: 120_000,
@@ -133,6 +155,30 @@ const rows = {
     min: 8,
     max: 10_000,
     why: 'Fields of a request head. Node 2,000, Apache 100.',
+  },
+  maxBodyBytes: {
+    default: 2 ** 20,
+    min: 0,
+    max: 2 ** 50,
+    why:
+      "Of a request's body. It comes in pieces and is never held whole, so that more costs time, " +
+      'not memory. nginx client_max_body_size 1 MiB.',
+  },
+  maxDiscardedBytes: {
+    default: 65_536,
+    min: 0,
+    max: MAX_BYTES,
+    why:
+      'Of a body that was answered before it came: with more the connection ends, since reading ' +
+      'on would cost more than a new one. Node reads all of it.',
+  },
+  pipelineHighWaterBytes: {
+    default: 8_192,
+    min: 1,
+    max: 65_536,
+    why:
+      'Of further requests that came while one is being answered; above this nothing more is ' +
+      'read (C16). Node reads on, up to 1,000 requests.',
   },
   maxMessageBytes: {
     default: 2 ** 20,

@@ -1,23 +1,23 @@
 /**
- * The first request of a connection: from bytes to ESTABLISHED, to HTTP, or to a refusal.
- * Source: RFC 6455 4.2; filters fail closed.
+ * A WebSocket's opening handshake, from the request to ESTABLISHED; and refusals, of this and of
+ * every other request. Source: RFC 6455 4.2; filters fail closed.
  */
 import { type FaultName, faults, UsageError } from '../errors.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { ACCEPT, type CloseInfo, DEFER, type Refusal } from '../protocol/protocol-types.js'
 import { type ProtocolEntry, selectProtocol } from '../protocol/protocol-table.js'
 import {
-  asksForWebSocket,
   formatSwitchingProtocols,
   parseUpgradeRequest,
   SPOKEN_VERSIONS,
   type UpgradeRequest,
 } from '../wire/handshake.js'
-import { formatAnswerHead } from '../wire/http-answer.js'
+import { formatAnswerHead, hasNoBody, lengthLine } from '../wire/http-answer.js'
 import { formatHttpDate } from '../wire/http-date.js'
-import { findHeadEnd, parseRequestHead, type RequestHead } from '../wire/request-head.js'
+import { type RequestHead } from '../wire/request-head.js'
 import { type Connection, type Core, type Gate, THREW } from './connection.js'
 import { State } from './connection-state.js'
+import { dropConnection } from './drop.js'
 import { lastWrite } from './ending.js'
 import { becomeOpen } from './establish.js'
 import { transmitBytes, transmitHead } from './transmit.js'
@@ -29,32 +29,8 @@ const EXTRA_LINES: Partial<Record<FaultName, string>> = {
   REQUEST_METHOD: 'Allow: GET\r\n',
 }
 
-/** Consumes a request head from `at` to `end` of the receive buffer. @returns where it stopped */
-export function consumeRequest(
-  core: Core,
-  connection: Connection,
-  at: number,
-  end: number,
-): number {
-  const { bytes } = core.rx
-  const headEnd = findHeadEnd(bytes, at, end, connection.scanned)
-  if ((headEnd === -1 ? end : headEnd) - at > core.limits.maxHeaderBytes) {
-    refuseFault(core, connection, 'REQUEST_HEADER_TOO_LARGE')
-    return end
-  }
-  if (headEnd === -1) {
-    connection.scanned = end - at
-    return at
-  }
-  connection.scanned = 0
-  const head = parseRequestHead(bytes, at, headEnd, core.limits.maxHeaderCount)
-  if (typeof head === 'string') refuseFault(core, connection, head)
-  else if (asksForWebSocket(head)) openWebSocket(core, connection, head)
-  else openHttp(core, connection, head)
-  return headEnd
-}
-
-function openWebSocket(core: Core, connection: Connection, head: RequestHead): void {
+/** A request that asks for a WebSocket, rightly or wrongly. */
+export function openWebSocket(core: Core, connection: Connection, head: RequestHead): void {
   const request = parseUpgradeRequest(head)
   if (typeof request === 'string') {
     refuseFault(core, connection, request)
@@ -71,11 +47,27 @@ function openWebSocket(core: Core, connection: Connection, head: RequestHead): v
     refuse(core, connection, { status: 400, body: unknownProtocolText(core, request) }, '')
     return
   }
-  connection.protocol = protocol
+  if (!takeProtocol(core, connection, protocol)) return
   const gate = connection.admission?.gate ?? null
   if (gate === null) askFilter(core, connection, protocol, request)
   else
     askGate(core, connection, gate, request, () => askFilter(core, connection, protocol, request))
+}
+
+/**
+ * A kept connection may ask for a WebSocket of another protocol: the session that its HTTP requests
+ * had ends here, as every session does. @returns whether the connection is still there
+ */
+function takeProtocol(core: Core, connection: Connection, protocol: ProtocolEntry): boolean {
+  const { protocol: before } = connection
+  connection.protocol = protocol
+  if (before === null || before === protocol) return true
+  const { sentence } = faults.UPGRADED
+  const info: CloseInfo = { code: 1000, reason: sentence, initiator: 'peer', cause: 'UPGRADED' }
+  core.call(connection, before, Reason.HTTP_CLOSED, info, 0)
+  connection.user = undefined
+  connection.hasSession = false
+  return isOpen(connection)
 }
 
 /** Nothing was answered yet, and a filter may be asked. */
@@ -209,8 +201,13 @@ export function refuseByApplication(core: Core, connection: Connection, refusal:
   }
 }
 
-/** Makes the session object. @returns false where that failed, and the connection was refused */
+/**
+ * Makes the session object, once for each protocol that a connection comes to.
+ * @returns false where that failed, and the connection was refused
+ */
 export function makeSession(core: Core, connection: Connection, protocol: ProtocolEntry): boolean {
+  if (connection.hasSession) return true
+  connection.hasSession = true
   if (protocol.createSession === undefined) return true
   try {
     connection.user = protocol.createSession(connection.wsi)
@@ -246,26 +243,6 @@ export function establish(
   core.call(connection, protocol, Reason.ESTABLISHED, request, 0)
 }
 
-/** A request that asks for no upgrade goes to the first protocol. */
-function openHttp(core: Core, connection: Connection, head: RequestHead): void {
-  const protocol = core.protocols[0]!
-  if (!protocol.hears(Reason.HTTP)) {
-    refuseFault(core, connection, 'UPGRADE_REQUIRED')
-    return
-  }
-  connection.protocol = protocol
-  if (!makeSession(core, connection, protocol)) return
-  connection.move('http')
-  connection.admission = { gate: null, request: head, resume: null }
-  connection.omitsBody = head.method === 'HEAD'
-  const answer = core.call(connection, protocol, Reason.HTTP, head, 0)
-  if (connection.state !== State.HTTP) return
-  if (answer === THREW) refuseFault(core, connection, 'FILTER_FAILED')
-  // A callback that let the request pass did not mean to answer it later: it knows nothing of HTTP.
-  else if (answer !== DEFER && !protocol.declares(Reason.HTTP))
-    refuseFault(core, connection, 'UPGRADE_REQUIRED')
-}
-
 /** Answers a broken rule with its status and its sentence, and ends. */
 export function refuseFault(core: Core, connection: Connection, cause: FaultName): void {
   const { status, sentence } = faults[cause]
@@ -280,14 +257,21 @@ export function refuseFault(core: Core, connection: Connection, cause: FaultName
 
 /** @throws UsageError for a status or header that cannot be sent; nothing was written then */
 function refuse(core: Core, connection: Connection, refusal: Refusal, extraLines: string): void {
+  const { http } = connection
+  // An answer that has begun can only be cut short: a second head would be read as its body.
+  if (http !== null && http.status !== 0) {
+    dropConnection(core, connection, connection.closing?.cause ?? 'ANSWER_CUT_SHORT')
+    return
+  }
   const body = Buffer.from(refusal.body ?? '', 'utf8')
-  const type =
-    refusal.headers === undefined
-      ? { 'Content-Type': 'text/plain; charset=utf-8' }
-      : refusal.headers
-  const date = formatHttpDate(core.wallClock())
-  const head = formatAnswerHead(refusal.status, type, body.length, date, extraLines)
-  transmitBytes(core, connection, Buffer.concat([Buffer.from(head, 'latin1'), body]))
+  const head = formatAnswerHead(
+    refusal.status,
+    refusal.headers ?? { 'Content-Type': 'text/plain; charset=utf-8' },
+    formatHttpDate(core.wallClock()),
+    `Connection: close\r\n${extraLines}${lengthLine(refusal.status, body.length)}`,
+  )
+  transmitHead(core, connection, head)
+  if (http?.omitsBody !== true && !hasNoBody(refusal.status)) transmitBytes(core, connection, body)
   connection.admission = null
   lastWrite(core, connection, true)
 }

@@ -110,7 +110,7 @@ export function transmitControl(
  * A cork above the low-water mark leaves early, so that what `write` answers is the kernel's word
  * and not that of a buffer nobody has tried to send.
  */
-function flushWhenWell(core: Core, connection: Connection): void {
+export function flushWhenWell(core: Core, connection: Connection): void {
   if (connection.corkedBytes > core.limits.txLowWaterBytes) flushCork(core, connection)
 }
 

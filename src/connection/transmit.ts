@@ -11,6 +11,9 @@ import { armDeadline, resumeListening } from './deadline.js'
 import { loseSending } from './drop.js'
 import { SendQueue } from './send-queue.js'
 
+/** Longer text is encoded apart: the arena is for what is short. */
+const TEXT_MAX_BYTES = 16_384
+
 /**
  * Makes room for `bytes` behind what the connection has corked.
  * @param bytes at most what the whole arena holds
@@ -189,15 +192,27 @@ export function joinsQueue(core: Core, connection: Connection): boolean {
   return true
 }
 
-/** Corks an answer's head, ASCII and short, written where it will be sent from. */
+/** Corks text of one byte a character, an answer's head, written where it will be sent from. */
 export function transmitHead(core: Core, connection: Connection, head: string): void {
-  if (joinsQueue(core, connection)) transmitBytes(core, connection, Buffer.from(head, 'latin1'))
-  else core.arena.bytes.write(head, reserve(core, connection, head.length), 'latin1')
+  transmitEncoded(core, connection, head, head.length, 'latin1')
 }
 
-/** Corks text or bytes as they are: HTTP answers. Larger ones than the arena go to the queue. */
-export function transmitBytes(core: Core, connection: Connection, bytes: Buffer): void {
+/** @param bytes how many the text is in that encoding */
+export function transmitEncoded(
+  core: Core,
+  connection: Connection,
+  text: string,
+  bytes: number,
+  encoding: 'latin1' | 'utf8',
+): void {
+  if (bytes > TEXT_MAX_BYTES || joinsQueue(core, connection))
+    transmitBytes(core, connection, Buffer.from(text, encoding))
+  else core.arena.bytes.write(text, reserve(core, connection, bytes), encoding)
+}
+
+/** Corks bytes as they are. Large ones leave at once, and only what is not taken is copied. */
+export function transmitBytes(core: Core, connection: Connection, bytes: Uint8Array): void {
   if (joinsQueue(core, connection)) enqueue(core, connection, bytes, 0, bytes.length)
   else if (bytes.length > core.limits.corkMaxBytes) flushWithBody(core, connection, bytes)
-  else bytes.copy(core.arena.bytes, reserve(core, connection, bytes.length))
+  else core.arena.bytes.set(bytes, reserve(core, connection, bytes.length))
 }

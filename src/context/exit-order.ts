@@ -6,8 +6,10 @@
  * lists, the rounds work them off, and what is left after the last round is pending work (C14).
  */
 import { type Connection } from '../connection/connection.js'
+import { State } from '../connection/connection-state.js'
 import { finish } from '../connection/ending.js'
 import { flushCork } from '../connection/transmit.js'
+import { driveAnswer } from '../http/answer-progress.js'
 import { runBroadcasts } from './broadcast-run.js'
 import { type ContextState } from './context-state.js'
 import { destroyNow } from './destroy.js'
@@ -43,7 +45,8 @@ function endScheduled(core: ContextState): void {
     }
     connection.inEndList = false
     flushCork(core, connection)
-    endOne(core, connection)
+    if (connection.state === State.HTTP) driveAnswer(core, connection)
+    else endOne(core, connection)
   }
 }
 

@@ -10,6 +10,7 @@ import { Reason } from '../protocol/callback-reason.js'
 import {
   type CloseInfo,
   type ConnectFailure,
+  type HttpResult,
   type UpgradeAnswer,
 } from '../protocol/protocol-types.js'
 import { type RequestHead } from '../wire/request-head.js'
@@ -81,6 +82,10 @@ class EventLanes {
       const { code, reason: why, initiator, cause } = data as CloseInfo
       heard.number(code)
       for (const text of [why, initiator, cause]) heard.text(text)
+    } else if (reason === Reason.HTTP_COMPLETE) {
+      const { status, bytes } = data as HttpResult
+      heard.number(status)
+      heard.number(bytes)
     } else heard.value(data)
   }
 

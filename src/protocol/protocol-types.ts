@@ -7,6 +7,7 @@ import { type FaultName } from '../errors.js'
 import { type PollChange } from '../poll/poll-change.js'
 import { type SocketAddress } from '../socket/socket-io.js'
 import { type UpgradeRequest } from '../wire/handshake.js'
+import { type AnswerHeaders } from '../wire/http-answer.js'
 import { type RequestHead } from '../wire/request-head.js'
 import { type ResponseHead } from '../wire/response-head.js'
 import { type Reason } from './callback-reason.js'
@@ -98,6 +99,22 @@ export interface NetworkPeer extends SocketAddress {
   readonly fd: number
 }
 
+/** The data of HTTP: a request that asks for no upgrade. */
+export interface HttpRequest extends RequestHead {
+  /** Bytes of its body, which come as HTTP_BODY; 0 for none, -1 where only its end will tell. */
+  readonly bodyBytes: number
+}
+
+/** The data of HTTP_COMPLETE: an answer that was taken whole. */
+export interface HttpResult {
+  readonly request: HttpRequest
+  readonly status: number
+  /** Of the answer's body, as sent: 0 for HEAD; chunk sizes are not counted. */
+  readonly bytes: number
+  /** From the request's head to the answer's last byte. */
+  readonly durationMs: number
+}
+
 /** Decide later, by `answerHandshake(wsi, ...)`. */
 export const DEFER = Symbol('extpoll.DEFER')
 /** Go on; the same as answering nothing. */
@@ -107,7 +124,7 @@ export const ACCEPT = Symbol('extpoll.ACCEPT')
 export interface Refusal {
   /** 400 to 599, or 300 to 399 with a Location header. */
   readonly status: number
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: AnswerHeaders
   readonly body?: string
 }
 
@@ -132,17 +149,22 @@ type DataReason =
   | typeof Reason.BROADCAST
   | typeof Reason.HTTP_BODY
 type PlainReason =
-  | typeof Reason.SERVER_WRITEABLE
-  | typeof Reason.CLIENT_WRITEABLE
-  | typeof Reason.HTTP_WRITEABLE
-  | typeof Reason.HTTP_COMPLETE
+  typeof Reason.SERVER_WRITEABLE | typeof Reason.CLIENT_WRITEABLE | typeof Reason.HTTP_WRITEABLE
 type RequestReason = typeof Reason.ESTABLISHED | typeof Reason.FILTER_PROTOCOL_CONNECTION
 
 /** The arguments of a callback, one tuple a kind of reason: `switch (reason)` narrows `data`. */
 export type CallbackArguments<User = unknown> =
   | [ctx: Context, wsi: Wsi, reason: DataReason, user: User, data: Buffer, len: number]
   | [ctx: Context, wsi: Wsi, reason: RequestReason, user: User, data: UpgradeRequest, len: number]
-  | [ctx: Context, wsi: Wsi, reason: typeof Reason.HTTP, user: User, data: RequestHead, len: number]
+  | [ctx: Context, wsi: Wsi, reason: typeof Reason.HTTP, user: User, data: HttpRequest, len: number]
+  | [
+      ctx: Context,
+      wsi: Wsi,
+      reason: typeof Reason.HTTP_COMPLETE,
+      user: User,
+      data: HttpResult,
+      len: number,
+    ]
   | [
       ctx: Context,
       wsi: Wsi,
@@ -197,7 +219,10 @@ export interface Handlers<User = unknown> {
   CLIENT_RECEIVE_PONG?(wsi: Wsi, data: Buffer, user: User): Nothing
   CLIENT_WRITEABLE?(wsi: Wsi, data: undefined, user: User): Nothing
   BROADCAST?(wsi: Wsi, data: Buffer, user: User): Nothing
-  HTTP?(wsi: Wsi, request: RequestHead, user: User): Nothing
+  HTTP?(wsi: Wsi, request: HttpRequest, user: User): Nothing
+  HTTP_BODY?(wsi: Wsi, data: Buffer, user: User): Nothing
+  HTTP_WRITEABLE?(wsi: Wsi, data: undefined, user: User): Nothing
+  HTTP_COMPLETE?(wsi: Wsi, result: HttpResult, user: User): Nothing
   HTTP_CLOSED?(wsi: Wsi, info: CloseInfo, user: User): Nothing
   FILTER_NETWORK_CONNECTION?(wsi: null, peer: NetworkPeer): NetworkFilterAnswer
   FILTER_PROTOCOL_CONNECTION?(wsi: Wsi, request: UpgradeRequest, user: User): FilterAnswer

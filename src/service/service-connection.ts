@@ -5,20 +5,23 @@
  */
 import { consumeAnswer } from '../client/asking.js'
 import { failDial } from '../client/failing.js'
-import { type Connection } from '../connection/connection.js'
+import { type Connection, THREW } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { armDeadline } from '../connection/deadline.js'
 import { loseTransport } from '../connection/drop.js'
-import { endOfFile } from '../connection/ending.js'
+import { endOfFile, failConnection } from '../connection/ending.js'
 import { holdBehind, keepUnconsumed, layOutHeld } from '../connection/held.js'
-import { consumeRequest } from '../connection/opening.js'
+import { refuseFault } from '../connection/opening.js'
 import { consumeFrames } from '../connection/receive.js'
 import { drainQueue } from '../connection/transmit.js'
 import { type ContextState } from '../context/context-state.js'
+import { driveAnswer } from '../http/answer-progress.js'
+import { consumeExchange, consumeRequest } from '../http/request.js'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../poll/pollfd.js'
+import { Reason } from '../protocol/callback-reason.js'
 import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
 
-/** More than any header and control frame; less than a turn's messages usually take. */
+/** More than most heads and any control frame; less than a turn's messages usually take. */
 const HELD_PORTION_BYTES = 4_096
 
 /** @returns whether the kernel may have more to read than this call took (C12) */
@@ -45,10 +48,18 @@ export function serviceConnection(
 function serviceWritable(core: ContextState, connection: Connection): void {
   drainQueue(core, connection)
   if (connection.state === State.FLUSHING && connection.queue === null) core.scheduleEnd(connection)
+  if (connection.state === State.HTTP) driveAnswer(core, connection)
   if (!connection.writableDeliverable) return
   connection.wantsWritable = false
   core.touch(connection)
-  core.call(connection, connection.protocol!, connection.role.writeable, undefined, 0)
+  if (connection.state === State.HTTP) tellHttpWritable(core, connection)
+  else core.call(connection, connection.protocol!, connection.role.writeable, undefined, 0)
+}
+
+function tellHttpWritable(core: ContextState, connection: Connection): void {
+  const answer = core.call(connection, connection.protocol!, Reason.HTTP_WRITEABLE, undefined, 0)
+  if (answer === THREW && connection.state === State.HTTP)
+    refuseFault(core, connection, 'FILTER_FAILED')
 }
 
 /** One recv, and everything it completes. */
@@ -105,16 +116,21 @@ function receivedNothing(core: ContextState, connection: Connection, result: num
 export function consumeHeld(core: ContextState, connection: Connection): void {
   connection.isPending = false
   core.pending.delete(connection)
-  let left: number
+  let portionBytes = connection.scanned + HELD_PORTION_BYTES
+  let more: boolean
   do {
-    left = connection.heldBytes
-    const laidOut = layOutHeld(core, connection, heldPortionBytes(core, connection))
-    if (laidOut > 0) consume(core, connection, 0, laidOut, laidOut)
-    // On with the next portion, until a partial frame is all there is.
+    const left = connection.heldBytes
+    const laidOut = layOutHeld(core, connection, portionBytes)
+    if (laidOut > 0 || connection.state === State.HTTP)
+      consume(core, connection, 0, laidOut, laidOut)
+    // On with the next portion, until a partial frame, head or line is all there is.
+    const consumed = connection.heldBytes < left
+    more = consumed || laidOut < left
+    portionBytes = consumed ? HELD_PORTION_BYTES : portionBytes * 2
   } while (
+    more &&
     connection.heldBytes > 0 &&
-    connection.heldBytes < left &&
-    connection.delivers &&
+    takesInput(connection) &&
     !connection.isPending &&
     !connection.blocked
   )
@@ -125,9 +141,9 @@ export function consumeHeld(core: ContextState, connection: Connection): void {
   if (connection.state === State.DRAINING && connection.reads) core.schedulePending(connection)
 }
 
-/** A head is only understood whole; frames are consumed as they lie. */
-function heldPortionBytes(core: ContextState, { delivers }: Connection): number {
-  return delivers ? HELD_PORTION_BYTES : core.rx.bytes.length
+/** What it sends means something now: frames, heads, the body of the request in hand. */
+function takesInput({ delivers, state, http }: Connection): boolean {
+  return delivers || state <= State.REQUEST || (state === State.HTTP && http!.body !== null)
 }
 
 /**
@@ -147,6 +163,7 @@ function consume(
     const { state } = connection
     if (connection.delivers) at = consumeFrames(core, connection, at, end)
     else if (state === State.REQUEST) at = consumeRequest(core, connection, at, end)
+    else if (state === State.HTTP) at = consumeExchange(core, connection, at, end)
     else if (connection.dial !== null && !connection.frozen)
       at = consumeAnswer(core, connection, connection.dial, at, end)
     else if (connection.frozen) at = end
@@ -156,21 +173,32 @@ function consume(
   if (waited || connection.held !== null) core.touch(connection)
   if (connection.held === null) return
   // Stopped by the budget, not for want of bytes: there is more to do without any readiness (C14).
-  if (core.budget.messages <= 0 && connection.delivers && !connection.blocked)
+  if (core.budget.messages <= 0 && takesInput(connection) && !connection.blocked)
     core.schedulePending(connection)
+  if (core.bufferedBytes > core.limits.maxContextBufferedBytes) endHolding(core, connection)
+}
+
+/** What waits for all connections together is too much: this one is the last straw. */
+function endHolding(core: ContextState, connection: Connection): void {
+  if (connection.delivers) failConnection(core, connection, 'CONTEXT_BUFFERS_FULL')
+  else if (!connection.frozen) refuseFault(core, connection, 'REQUEST_NO_ROOM')
 }
 
 /** The peer's FIN: the end comes once what it sent before was delivered (C17). */
 function endIfDelivered(core: ContextState, connection: Connection): void {
-  if (connection.state === State.HTTP) return
   if (connection.dial !== null) {
     failDial(core, connection, connection.dial, 'END_OF_FILE', 'before the answer', 'peer')
     return
   }
-  const waits =
-    connection.held !== null && connection.delivers && (connection.isPending || connection.blocked)
-  if (!waits) endOfFile(core, connection)
-  else rememberGone(core, connection)
+  const { held, isPending, blocked } = connection
+  if (held !== null && takesInput(connection) && (isPending || blocked)) {
+    // Who takes our answers slowly is not gone, and bounded by writeStallTimeoutMs.
+    if (connection.delivers || connection.paused) rememberGone(core, connection)
+    return
+  }
+  // A client may end its side and still read: it gets its answer. A body cut short gets none.
+  if (connection.state === State.HTTP && connection.http!.body === null) return
+  endOfFile(core, connection)
 }
 
 /** POLLERR or POLLHUP while nothing may be read. */

@@ -88,7 +88,7 @@ function answerFor(entry: TimedEntry, revents: number, more: boolean): ServiceRe
 
 /** The kernel had not enough yet: an edge-triggered poller would not tell again (C12). */
 function maySendMore(connection: Connection, revents: number): boolean {
-  if (connection.queue !== null) return connection.core.budget.txBytes <= 0
+  if (connection.sends) return connection.core.budget.txBytes <= 0
   return (revents & POLLOUT) !== 0 && connection.writableDeliverable
 }
 

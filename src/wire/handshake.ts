@@ -7,6 +7,7 @@
 import { type FaultName } from '../errors.js'
 import { acceptKey, isHandshakeKey } from './accept-key.js'
 import { hasToken, listMembers, type RequestHead } from './request-head.js'
+import { hostFault, targetFault } from './request-rules.js'
 
 /** The versions spoken. They frame alike; only the name of the Origin header tells them apart. */
 export const VERSIONS = [
@@ -41,7 +42,8 @@ export function parseUpgradeRequest(head: RequestHead): UpgradeRequest | FaultNa
   if (head.method !== 'GET') return 'REQUEST_METHOD'
   if (head.minorVersion !== 1) return 'REQUEST_VERSION'
   const host = headers.get('host')
-  if (host === undefined || repeated.has('host') || !isHost(host)) return 'REQUEST_HOST'
+  if (host === undefined || hostFault(head) !== null) return 'REQUEST_HOST'
+  if (targetFault(head) !== null) return 'REQUEST_TARGET'
   if (!hasToken(headers.get('connection'), 'upgrade')) return 'UPGRADE_CONNECTION'
   const bodyBytes = headers.get('content-length')
   if (headers.has('transfer-encoding') || (bodyBytes !== undefined && bodyBytes !== '0'))
@@ -71,11 +73,6 @@ export function parseUpgradeRequest(head: RequestHead): UpgradeRequest | FaultNa
     origin,
     host,
   }
-}
-
-/** A host and an optional port, as in RFC 9110 7.2: no user, no path, no space. */
-function isHost(host: string): boolean {
-  return /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?$/.test(host)
 }
 
 /** A token of RFC 9110 5.6.2: what a subprotocol's name must be. */

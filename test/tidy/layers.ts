@@ -8,11 +8,12 @@ import { sample, type Finding, type ProjectFile, type TidyRule } from './tidy-ru
 
 const belowConnection = ['errors', 'socket', 'poll', 'wire', 'protocol', 'host']
 const belowContext = [...belowConnection, 'connection']
-const belowIndex = [...belowContext, 'client', 'digest', 'context']
+const belowIndex = [...belowContext, 'http', 'client', 'digest', 'context']
 
 /** Layer of src/ -> what it may import beside itself, lowest first. `wire/x` is one module. */
 const layers: Readonly<Record<string, readonly string[]>> = {
-  errors: [],
+  'http-faults': [],
+  errors: ['http-faults'],
   socket: [],
   poll: ['errors'],
   wire: ['errors'],
@@ -21,12 +22,12 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   host: ['socket', 'poll'],
   connection: belowConnection,
   client: belowContext,
+  http: belowContext,
   digest: belowContext,
-  context: [...belowContext, 'digest'],
-  http: belowIndex,
+  context: [...belowContext, 'http', 'digest'],
   service: belowIndex,
   commands: belowIndex,
-  index: [...belowIndex, 'http', 'service', 'commands'],
+  index: [...belowIndex, 'service', 'commands'],
 }
 
 /** The only things src/ takes from npm, and from Node by name. */

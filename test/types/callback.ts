@@ -4,9 +4,10 @@
  * Each line marked `@ts-expect-error` must be an error: the compiler says so where it is none.
  */
 import { ACCEPT, BINARY, createContext, Reason, write } from 'extpoll'
-import type { CallbackArguments, CloseInfo, Context, Host, NetworkPeer } from 'extpoll'
+import type { CallbackArguments, CloseInfo, Context, Host, HttpRequest } from 'extpoll'
+import type { HttpResult, NetworkPeer } from 'extpoll'
 import type { PollChange, ProtocolCallback, ProtocolDefinition } from 'extpoll'
-import type { ReasonName, ReasonNumber, RequestHead, UpgradeRequest, Wsi } from 'extpoll'
+import type { ReasonName, ReasonNumber, UpgradeRequest, Wsi } from 'extpoll'
 import { is } from './same-type.js'
 
 declare const host: Host
@@ -30,7 +31,13 @@ export const narrowed: ProtocolCallback<string> = (ctx, wsi, reason, user, data,
       is<UpgradeRequest>()(data)
       break
     case Reason.HTTP:
-      is<RequestHead>()(data)
+      is<HttpRequest>()(data)
+      break
+    case Reason.HTTP_BODY:
+      is<Buffer>()(data)
+      break
+    case Reason.HTTP_COMPLETE:
+      is<HttpResult>()(data)
       break
     case Reason.CLOSED:
       is<CloseInfo>()(data)

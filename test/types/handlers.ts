@@ -6,7 +6,7 @@
 import { ACCEPT, answerHandshake, batch, BINARY, close, createContext, DEFER } from 'extpoll'
 import { defineProtocol, isBinary, TEXT, write } from 'extpoll'
 import type { CloseInfo, Context, Handlers, Host, NetworkPeer, PollChange } from 'extpoll'
-import type { ProtocolDefinition, RequestHead, UpgradeRequest, Wsi } from 'extpoll'
+import type { HttpRequest, HttpResult, ProtocolDefinition, UpgradeRequest, Wsi } from 'extpoll'
 import { is } from './same-type.js'
 
 declare const host: Host
@@ -36,7 +36,10 @@ export const given = defineProtocol({
     RECEIVE: (wsi, data) => [is<Wsi>()(wsi), is<Buffer>()(data)].length,
     RECEIVE_PONG: (_wsi, data) => void is<Buffer>()(data),
     BROADCAST: (_wsi, data) => void is<Buffer>()(data),
-    HTTP: (_wsi, request) => void is<RequestHead>()(request),
+    HTTP: (_wsi, request) => void is<HttpRequest>()(request),
+    HTTP_BODY: (_wsi, data) => void is<Buffer>()(data),
+    HTTP_WRITEABLE: (_wsi, data) => is<undefined>()(data),
+    HTTP_COMPLETE: (_wsi, result) => void is<HttpResult>()(result),
     SERVER_WRITEABLE: (_wsi, data) => is<undefined>()(data),
     FILTER_NETWORK_CONNECTION(wsi, peer) {
       is<null>()(wsi)

@@ -1,0 +1,30 @@
+/**
+ * What every request must have beside being well-formed: one host, and a target that is one.
+ * Source: RFC 9112 3.2, RFC 9110 7.2.
+ */
+import { type FaultName } from '../errors.js'
+import { type RequestHead } from './request-head.js'
+
+/** A path, or a whole http address; the part behind `#` is never sent. */
+const TARGET = /^(?:\/[^#]*|https?:\/\/([^/?#]+)(?:[/?][^#]*)?)$/i
+
+/** A host and an optional port, as in RFC 9110 7.2: no user, no path, no space. */
+export function isHost(host: string): boolean {
+  return /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?$/.test(host)
+}
+
+/** Exactly one Host that is one; HTTP/1.0 may leave it out. */
+export function hostFault({ minorVersion, headers, repeated }: RequestHead): FaultName | null {
+  const host = headers.get('host')
+  if (host === undefined) return minorVersion === 0 ? null : 'REQUEST_HOST'
+  return repeated.has('host') || !isHost(host) ? 'REQUEST_HOST' : null
+}
+
+/** The target fits the method, and names a resource of ours. */
+export function targetFault({ method, target }: RequestHead): FaultName | null {
+  if (method === 'CONNECT') return 'REQUEST_CONNECT'
+  if (target === '*') return method === 'OPTIONS' ? null : 'REQUEST_TARGET'
+  const match = TARGET.exec(target)
+  const fits = match !== null && (match[1] === undefined || isHost(match[1]))
+  return fits ? null : 'REQUEST_TARGET'
+}
