@@ -120,6 +120,8 @@ export function applyCallback(
       break
     case Reason.RECEIVE:
     case Reason.CLIENT_RECEIVE:
+    case Reason.HTTP:
+    case Reason.HTTP_BODY:
       context.messages += 1
       if (facts.unseenFrames > 0) facts.unseenFrames -= 1
       break

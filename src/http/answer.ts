@@ -47,6 +47,7 @@ export function answerWhole(
     http.bytes = bytes
     transmitContent(core, connection, body, bytes)
   }
+  flushWhenWell(core, connection)
   endAnswer(core, connection)
 }
 
