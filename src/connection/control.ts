@@ -21,9 +21,9 @@ export function receiveControl(
       break
     case OPCODE_PONG: {
       const protocol = connection.protocol!
-      if (protocol.hears(connection.role.pong))
       // The heap has the end of the wait for it, and the next ping may be due before that.
       armDeadline(core, connection)
+      if (protocol.hears(connection.role.pong))
         core.call(
           connection,
           protocol,

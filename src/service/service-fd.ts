@@ -110,7 +110,6 @@ export function checkPollfd(pollfd: Pollfd): void {
   if (!right) refusePollfd()
 }
 
-/** Deadlines first, then pending work in order, each within its budget (C13, C14, C22). */
 function refusePollfd(): never {
   throw new UsageError(
     'ERR_EXTPOLL_POLLFD',
@@ -118,6 +117,7 @@ function refusePollfd(): never {
   )
 }
 
+/** Deadlines first, then pending work in order, each within its budget (C13, C14, C22). */
 function serviceDueWork(core: ContextState): 'handled' | 'more' {
   enter(core, 'serviceFd', null)
   let budgetSpent = false

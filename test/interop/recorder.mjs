@@ -72,7 +72,8 @@ function answer(socket, request) {
   const type = page ? 'text/html' : 'text/plain'
   const status = /^upgrade: *websocket\r$/im.test(request) ? '426 Upgrade Required' : '200 OK'
   socket.write(
-    `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+    `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n` +
       `${cors}${closes ? 'Connection: close\r\n' : ''}\r\n${method === 'HEAD' ? '' : body}`,
   )
   if (closes) socket.end()

@@ -140,7 +140,7 @@ export const receivingMutants: readonly Mutant[] = [
   {
     name: 'resume-unscheduled',
     file: 'src/commands/flow.ts',
-    find: `      if (connection.held !== null || connection.eof || connection.isDeaf)
+    find: `      if (held !== null || eof || isDeaf || http?.expectsContinue === true)
         core.schedulePending(connection)
 `,
     replace: '',

@@ -29,7 +29,7 @@ export const serviceMutants: readonly Mutant[] = [
   {
     name: 'write-cut-unsaid',
     file: 'src/service/service-fd.ts',
-    find: `  if (connection.queue !== null) return connection.core.budget.txBytes <= 0
+    find: `  if (connection.sends) return connection.core.budget.txBytes <= 0
 `,
     replace: '',
     breaks: 'an edge-triggered host is not told that a budget cut the writing',
@@ -119,10 +119,8 @@ function admit`,
   {
     name: 'end-cuts-held-bytes',
     file: 'src/service/service-connection.ts',
-    find:
-      '    connection.held !== null && connection.delivers && ' +
-      '(connection.isPending || connection.blocked)',
-    replace: '    connection.held !== null && connection.delivers && connection.blocked',
+    find: '  if (held !== null && takesInput(connection) && (isPending || blocked)) {',
+    replace: '  if (held !== null && takesInput(connection) && blocked) {',
     breaks: 'an end of file takes away what a budget left over',
     exhibit: 'F1',
   },
@@ -137,15 +135,15 @@ function admit`,
   {
     name: 'resumed-once',
     file: 'src/service/service-connection.ts',
-    find: '    connection.heldBytes < left &&',
-    replace: '    connection.heldBytes > left &&',
+    find: '    more = consumed || laidOut < left',
+    replace: '    more = !consumed',
     breaks: 'after a pause one portion of what waited is delivered, and no more',
     exhibit: 'M10',
   },
   {
     name: 'budget-cut-forgotten',
     file: 'src/service/service-connection.ts',
-    find: `  if (core.budget.messages <= 0 && connection.delivers && !connection.blocked)
+    find: `  if (core.budget.messages <= 0 && takesInput(connection) && !connection.blocked)
     core.schedulePending(connection)`,
     replace: '',
     breaks: 'what the message budget left over waits for the next readiness',
