@@ -67,15 +67,6 @@ export const receivingMutants: readonly Mutant[] = [
     exhibit: 'M15',
   },
   {
-    name: 'silence-while-paused',
-    file: 'src/connection/due.ts',
-    find: `  else if (connection.state === State.OPEN && connection.reads) serviceQuiet(core, connection, now)
-`,
-    replace: `  else if (connection.state === State.OPEN) serviceQuiet(core, connection, now)
-`,
-    breaks: 'who is not read counts as silent',
-  },
-  {
     name: 'held-thrown-away',
     file: 'src/connection/due.ts',
     find: `    keepUnconsumed(core, connection, laidOut, 0, laidOut + result)
@@ -120,15 +111,6 @@ export const receivingMutants: readonly Mutant[] = [
     replace: `    connection.heldAt += consumed > 0 ? consumed - 1 : 0
     core`,
     breaks: 'a byte that was consumed is consumed again',
-  },
-  {
-    name: 'held-behind-lost',
-    file: 'src/connection/held.ts',
-    find: `  connection.held = Buffer.concat([waiting, core.rx.bytes.subarray(start, end)])
-`,
-    replace: `  connection.held = Buffer.from(core.rx.bytes.subarray(start, end))
-`,
-    breaks: 'what is received in a batch takes the place of what was held',
   },
   {
     name: 'listener-deaf',

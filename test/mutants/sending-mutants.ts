@@ -186,14 +186,4 @@ export const sendingMutants: readonly Mutant[] = [
     breaks: 'many pings in one read end a connection that takes every pong',
     exhibit: 'M11',
   },
-  {
-    name: 'pong-count-kept',
-    file: 'src/connection/transmit.ts',
-    find: `    connection.queue = null
-    connection.pendingPongs = 0
-`,
-    replace: `    connection.queue = null
-`,
-    breaks: 'pongs that left count as pending',
-  },
 ]
