@@ -64,7 +64,8 @@ describe('82 recipes', function () {
     assert.deepEqual(headings, ["Under Node's loop", GAME, WORKER, FOREIGN])
   })
 
-  it('compile under strict settings', () => {
+  it('compile under strict settings', function () {
+    this.timeout(60_000)
     mkdirSync(folder, { recursive: true })
     const files = blocks.map(({ heading }) => fileOf(heading, 'ts'))
     for (const { heading, text } of blocks) writeFileSync(fileOf(heading, 'ts'), text)
