@@ -23,7 +23,7 @@ const READ_BYTES = 65_550
 const heldBytes = ({ h }: HttpScene): number =>
   (h.ctx as unknown as { bufferedBytes: number }).bufferedBytes
 
-/** Steps until nothing is left to do. @returns the most held between two calls, and calls */
+/** Steps until nothing is left to do. @returns the most that was held meanwhile, and the calls */
 function drain(scene: HttpScene, after: () => boolean): { mostBytes: number; calls: number } {
   const { h } = scene
   let mostBytes = 0
@@ -102,7 +102,7 @@ describe('37 HTTP load', function () {
     assert.equal(statuses(peer.take()).length, 5_000)
   })
 
-  it('slow writers: 500 heads a byte at a time cost their bytes, and end at their limit', () => {
+  it('slow writers: 500 heads a byte at a time cost their bytes, until handshakeTimeoutMs', () => {
     const scene = httpScene({}, { handshakeTimeoutMs: 1_000 })
     const peers = Array.from({ length: 500 }, () => scene.h.connect())
     for (const letter of 'GET / HTTP/1.1') {

@@ -79,8 +79,7 @@ async function wrk() {
     plain: '',
     post: 'wrk.method = "POST"\nwrk.body = "a=1"\nwrk.headers["Content-Type"] = "text/plain"\n',
     pipeline:
-      'request = function()\n' +
-      ' return wrk.format("GET", "/one") .. wrk.format("HEAD", "/two")\nend\n',
+      'request = function() return wrk.format("GET", "/one") .. wrk.format("HEAD", "/two") end\n',
     close: 'wrk.headers["Connection"] = "close"\n',
   }
   for (const [name, text] of Object.entries(scripts)) {
