@@ -36,7 +36,9 @@ describe('36 HTTP recorded from real clients', () => {
       const protocol = defineProtocol<HttpRequest[]>({
         createSession: () => [],
         handlers: {
-          ESTABLISHED: () => void opened++,
+          ESTABLISHED: () => {
+            opened++
+          },
           RECEIVE() {},
           HTTP(wsi, request, last) {
             body = ''

@@ -140,7 +140,11 @@ describe('37 HTTP load', function () {
 
   it('a body in chunks of one byte is work by its pieces: 256 a call', () => {
     let pieces = 0
-    const scene = httpScene({ HTTP_BODY: () => void pieces++ })
+    const scene = httpScene({
+      HTTP_BODY: () => {
+        pieces++
+      },
+    })
     const peer = scene.h.connect()
     peer.send('POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n')
     scene.h.run()
