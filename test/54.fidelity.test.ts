@@ -6,6 +6,7 @@
  * can leave something unseen. Scenarios are data: support/fidelity/scenarios.ts.
  */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { POLLERR, POLLHUP } from '../src/index.js'
 import { needsAddon, runChildWell } from './support/epoll-addon.js'
 import { differenceOf, differencesOf } from './support/fidelity/compare.js'
@@ -93,6 +94,14 @@ describe('54 fidelity: the FakeKernel and Linux', function () {
     const found = differencesOf(partingScenarios, new DeafMachine('direct'), impatient)
     impatient.dispose()
     assert.ok(found.length > partingScenarios.length / 4, `${found.length}`)
+  })
+
+  it('the page of the simulation lists what differs', () => {
+    const page = new URL('../integrations/simulation/README.md', import.meta.url)
+    const [, chapter = ''] = readFileSync(page, 'utf8').split(/^## How true the kernel is$/m)
+    const [table = ''] = chapter.split(/^## /m)
+    // A head and a line beneath it come first.
+    assert.equal(table.match(/^\| /gm)?.length, knownDifferences.length + 2)
   })
 
   it(`differ in ${knownDifferences.length} known ways, at most ${MAX_DIFFERENCES}`, () => {

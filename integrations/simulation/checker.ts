@@ -40,6 +40,8 @@ export interface CheckerOptions {
   readonly poison?: boolean
   /** Hears of each broken rule at once. Without it they wait in `violations`. */
   readonly onViolation?: (violation: Violation) => void
+  /** Is the breaking of this rule on purpose? Then nobody is told. */
+  readonly excused?: (rule: string) => boolean
   /** The budgets of C13, where createContext was given others than the defaults. */
   readonly rxBudgetBytes?: number
   readonly txBudgetBytes?: number
@@ -108,7 +110,7 @@ export function checked<H extends Host>(host: H, options: CheckerOptions = {}): 
       deadline: (handle) => quietly(() => queries.nextDeadline(handle)),
     },
   )
-  const observer = new Observer(scene, rules, options.onViolation)
+  const observer = new Observer(scene, rules, options.onViolation, options.excused)
   // What else the host has, a poller for instance, its own functions look for on it.
   return { ...host, ...watch(host, observer, options.poison ?? true) }
 }

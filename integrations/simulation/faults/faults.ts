@@ -37,6 +37,8 @@ export class Faults {
   onFire: (row: FaultRow) => void = () => undefined
 
   private readonly armed: Partial<Record<string, Armed>> = {}
+  /** Those of them that may break a rule. */
+  private readonly excusing: Armed[]
   private readonly stopping: (() => void)[] = []
 
   /**
@@ -57,6 +59,7 @@ export class Faults {
       this.armed[row.name] = { row, mean, gap: this.nextGap(row.name, mean), fired: 0 }
     }
     this.active = this.takePart
+    this.excusing = Object.values(this.armed).filter(isExcuse)
   }
 
   /** Does any kind take part? */
@@ -99,12 +102,9 @@ export class Faults {
 
   /** May a rule be broken because of what fired so far? */
   excuses(rule: string): boolean {
-    for (const name of faultNames) {
-      const armed = this.armed[name]
-      if (armed !== undefined && armed.fired > 0 && armed.row.excuses?.includes(rule) === true)
-        return true
-    }
-    return false
+    return this.excusing.some(
+      ({ fired, row: { excuses } }) => fired > 0 && excuses?.includes(rule) === true,
+    )
   }
 
   /** From now on nothing goes wrong; what is still wrong is put right. */
@@ -131,6 +131,10 @@ export class Faults {
   private nextGap(name: FaultName, mean: number): number {
     return this.decider.decide(name, 2 * mean + 1)
   }
+}
+
+function isExcuse(armed: Armed | undefined): armed is Armed {
+  return armed?.row.excuses !== undefined
 }
 
 /** @throws UsageError with one line that says what is allowed */

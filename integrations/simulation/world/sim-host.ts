@@ -290,6 +290,7 @@ export class SimHost {
       ...this.limits,
       edge: this.waitSet.edge,
       probe: (fd) => this.kernel.readiness(fd),
+      excused: (rule) => this.world.faults.excuses(rule),
       onViolation: (violation) => this.keeper.violated(this, violation),
     })
   }

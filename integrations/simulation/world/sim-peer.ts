@@ -6,7 +6,6 @@
  * and try again where they are refused. Shares no code with the library.
  * Source: RFC 6455 sections 1.3, 4.1, 5, 7.
  */
-import { createHash } from 'node:crypto'
 import type { Endpoint } from '../endpoint.js'
 import type { FaultName } from '../faults/fault-table.js'
 import { ServerFrameDecoder, strictText } from '../frame-codec.js'
@@ -16,6 +15,7 @@ import { parseResponse } from '../ws-peer.js'
 import type { HttpResponse } from '../ws-peer.js'
 import type { ClientFrames } from './client-frames.js'
 import type { Environment } from './environment.js'
+import { acceptOf } from './upgrade-request.js'
 
 export type PeerState = 'connecting' | 'handshake' | 'open' | 'closing' | 'ended'
 
@@ -41,7 +41,6 @@ export interface PeerMischief {
   message(peer: SimPeer, opcode: number, payload: Uint8Array): void
 }
 
-const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const NOTHING = Buffer.alloc(0)
 
 export class RawPeer {
@@ -294,9 +293,7 @@ export class SimPeer extends RawPeer {
       this.refused = response
       return
     }
-    const accept = createHash('sha1')
-      .update(this.request.key + ACCEPT_GUID)
-      .digest('base64')
+    const accept = acceptOf(this.request.key)
     if (response.headers.get('sec-websocket-accept') !== accept && !this.isGarbled)
       throw new Error(`RFC 6455 4.2.2: Sec-WebSocket-Accept is not ${accept}`)
     this.world.story.add(this.name, 'is open')

@@ -3,8 +3,9 @@ import { Reason, reasonName } from '../../../src/index.js'
 import type { CloseInfo, Tap } from '../../../src/index.js'
 import type { Story } from './story.js'
 
+const names = Object.values(Reason).map((reason) => reasonName(reason))
+
 export function storyTap(host: string, story: Story): Tap {
-  const names = Object.values(Reason).map((reason) => reasonName(reason))
   return {
     enter: () => undefined,
     leave: () => undefined,

@@ -1,4 +1,5 @@
 /** The opening handshake of a simulated client. Source: RFC 6455 section 4.1. */
+import { createHash } from 'node:crypto'
 
 /** What `world.connect` takes beside the protocol. */
 export interface ConnectOptions {
@@ -13,6 +14,22 @@ export interface ConnectOptions {
 }
 
 const KEY_BYTES = 16
+const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+/** Every world's clients use the same keys, from the first on. */
+const MAX_ACCEPTS = 16_384
+const accepts = new Map<string, string>()
+
+/** What a server must answer to a key. */
+export function acceptOf(key: string): string {
+  let accept = accepts.get(key)
+  if (accept === undefined) {
+    accept = createHash('sha1')
+      .update(key + ACCEPT_GUID)
+      .digest('base64')
+    if (accepts.size < MAX_ACCEPTS) accepts.set(key, accept)
+  }
+  return accept
+}
 
 /** @param number makes the key, which no two clients share */
 export function formatRequest(

@@ -229,7 +229,6 @@ export class World implements PeerKeeper, HostKeeper {
   }
 
   violated(host: SimHost, violation: Violation): void {
-    if (this.faults.excuses(violation.rule)) return
     const where = this.network.hosts.length > 1 ? `on host ${host.name}: ` : ''
     this.failed(new SimulationError(where + formatViolation(violation)))
   }
