@@ -15,6 +15,8 @@ import { EphemeralPorts } from './ephemeral-ports.js'
 import { FakeResolver, resolverReadiness } from './fake-resolver.js'
 import type { ResolverEnd } from './fake-resolver.js'
 import { recvOneByOne, sendOneByOne } from './one-by-one.js'
+import { isFull, sameAddress } from './listener.js'
+import type { Listener } from './listener.js'
 import { Script } from './script.js'
 import { endpointPair } from './unix-endpoint.js'
 
@@ -28,17 +30,6 @@ export class MisuseError extends Error {
 export interface ForeignFile {
   readonly kind: 'foreign'
   fd: number
-}
-
-/** A listening descriptor and the connections that wait in it. */
-export interface Listener {
-  readonly kind: 'listener'
-  fd: number
-  readonly address: SocketAddress
-  readonly backlog: number
-  readonly queue: Endpoint[]
-  /** Whose request found the queue full: they ask again, and get in when there is room. */
-  readonly late: Endpoint[]
 }
 
 type Entry = Endpoint | Listener | ForeignFile | ResolverEnd
@@ -384,15 +375,6 @@ export class FakeKernel implements SocketIo {
     this.misuses.push(error)
     throw error
   }
-}
-
-function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
-  return a.port === b.port && a.name === b.name && (a.family === 'Unix') === (b.family === 'Unix')
-}
-
-/** A queue holds one more than was asked for (sk_acceptq_is_full). */
-function isFull({ queue, backlog }: Listener): boolean {
-  return queue.length > backlog
 }
 
 function familyOf(address: string): 'IPv4' | 'IPv6' {

@@ -7,7 +7,7 @@
  */
 import { Errno } from '../../../src/index.js'
 import type { Endpoint } from '../endpoint.js'
-import type { Listener } from '../fake-kernel.js'
+import type { Listener } from '../listener.js'
 import { Link, Pipe } from '../link.js'
 import type { LinkOptions } from '../link.js'
 import type { Environment } from './environment.js'
