@@ -9,6 +9,7 @@
 import { POLLERR, POLLHUP, nextDeadline, nextTimeout, pollFds, serviceFd } from '../src/index.js'
 import type { Context, Host, Pollfd } from '../src/index.js'
 import { readinessOn } from './simulation/edge-readiness.js'
+import type { FakeFiles } from './simulation/fake-files.js'
 import { FakeKernel } from './simulation/fake-kernel.js'
 import type { MisuseError } from './simulation/fake-kernel.js'
 import type { Listener } from './simulation/listener.js'
@@ -60,6 +61,8 @@ export type { MaskedFrame } from './simulation/frame-codec.js'
 export { FakeResolver, Lookup } from './simulation/fake-resolver.js'
 export { ServerPeer } from './simulation/server-peer.js'
 export type { ClientRequest } from './simulation/server-peer.js'
+export { FakeFile, FakeFiles } from './simulation/fake-files.js'
+export type { FakeFileOptions, SparseContent } from './simulation/fake-files.js'
 export { Peer } from './simulation/peer.js'
 export { Script } from './simulation/script.js'
 export { VirtualClock } from './simulation/virtual-clock.js'
@@ -118,6 +121,8 @@ export class FakePoller {
   readonly script: { readonly listen: Script; readonly accept: Script; readonly connect: Script }
   /** Calls the library made into the bytes seam so far. */
   readonly counts: Readonly<Record<'recv' | 'send' | 'sendv' | 'accept' | 'close', number>>
+  /** What the library finds when it opens a file. */
+  readonly files: FakeFiles
   /** Hears what each `poll` answers; the checker listens here. */
   onWait: ((batch: readonly Pollfd[]) => void) | undefined
 
@@ -138,6 +143,7 @@ export class FakePoller {
     this.waitSet = waitSet
     this.script = kernel.script
     this.counts = kernel.counts
+    this.files = kernel.files
     this.gens = options.gens ?? true
     const host: Host = {
       io: kernel,

@@ -15,10 +15,7 @@ import { Errno, WOULD_BLOCK, type IoBuffer } from '../src/index.js'
 import { closePair, needsAddon, runChild, runChildWell, tcpPair } from './support/epoll-addon.js'
 import { temporaryFolder, unixPair, type SocketPair } from './support/epoll-addon.js'
 
-const { EADDRINUSE, EBADF, EINVAL, ENAMETOOLONG, ENOENT, EPIPE, EXDEV, ELOOP } = {
-  ...Errno,
-  EXDEV: 18,
-}
+const { EADDRINUSE, EBADF, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, EPIPE, EXDEV, ELOOP } = Errno
 
 const codeOf = (code: string) => ({ code })
 
@@ -206,6 +203,7 @@ describe('60 the addon: bytes over sockets', () => {
         assert.equal(socketIo.socketError(fd), EBADF)
         assert.equal(socketIo.sendFile(fd, fd, 0, 1), -EBADF)
         assert.equal(socketIo.fileInfo(fd), -EBADF)
+        assert.equal(socketIo.readFile(fd, 0, buffer, 0, 1), -EBADF)
         assert.equal(addon().eventWrite(fd), -EBADF)
         assert.equal(socketIo.peerAddress(fd).family, '')
         assert.throws(() => adopt(fd), codeOf('ERR_EXTPOLL_FD'))
@@ -367,7 +365,7 @@ describe('60 the addon: files beneath a root', () => {
     })
   }
 
-  it('tells what a file is, and sends it from any offset', () => {
+  it('tells what a file is, and reads and sends it from any offset', () => {
     const fileFd = socketIo.openFile(root, 'inner/page.txt')
     const info = socketIo.fileInfo(fileFd)
     assert.ok(typeof info === 'object')
@@ -380,6 +378,12 @@ describe('60 the addon: files beneath a root', () => {
     assert.equal(socketIo.sendFile(pair.client, fileFd, 4, 100), 4)
     assert.equal(socketIo.sendFile(pair.client, fileFd, 8, 100), 0)
     assert.equal(recvText(pair.server, buffer), 'page')
+    assert.equal(socketIo.readFile(fileFd, 4, buffer, 10, 90), 4)
+    assert.equal(buffer.bytes.toString('latin1', 10, 14), 'page')
+    assert.equal(socketIo.readFile(fileFd, 8, buffer, 0, 100), 0)
+    const folderFd = socketIo.openFile(root, 'inner')
+    assert.equal(socketIo.readFile(folderFd, 0, buffer, 0, 100), -EISDIR)
+    socketIo.closeFile(folderFd)
     socketIo.closeFile(fileFd)
     assert.equal(socketIo.sendFile(pair.client, fileFd, 0, 1), -EBADF)
     closePair(pair)

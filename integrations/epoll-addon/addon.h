@@ -182,6 +182,7 @@ struct Range {
 };
 constexpr Range kFdRange{-2147483648.0, 2147483647.0};
 constexpr Range kIdRange{-2147483648.0, 2147483647.0};
+constexpr size_t kMaxTransferBytes = 0x7ffff000;  // what Linux moves in one call at most
 constexpr Range kSizeRange{0, 9007199254740991.0};
 
 void throw_type(napi_env env, const char* fn, const char* name, const char* wanted);

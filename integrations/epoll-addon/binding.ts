@@ -70,6 +70,13 @@ export interface Addon {
 
   openFile(root: string, path: string, walk: boolean): number
   fileInfo(fileFd: number): FileInfo | number
+  readFile(
+    fileFd: number,
+    fileOffset: number,
+    bufferId: number,
+    offset: number,
+    length: number,
+  ): number
   sendFile(fd: number, fileFd: number, offset: number, length: number): number
   closeFile(fileFd: number): number
 
@@ -126,6 +133,7 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   resolverClose: 1,
   openFile: 3,
   fileInfo: 1,
+  readFile: 5,
   sendFile: 4,
   closeFile: 1,
   signalsWatch: 1,

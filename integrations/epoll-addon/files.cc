@@ -2,7 +2,8 @@
 //
 // Knows no URL. Resolution is the kernel's (openat2 with RESOLVE_BENEATH): `..`, absolute paths and
 // links cannot leave the root. Where the kernel has no openat2, the path is walked component by
-// component, following no link at all. Source: openat2(2), open(2), sendfile(2) of Linux.
+// component, following no link at all. Source: openat2(2), open(2), pread(2), sendfile(2)
+// of Linux.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -16,7 +17,6 @@ namespace extpoll {
 
 constexpr size_t kMaxPathBytes = 4095;
 constexpr Range kLengthRange{0, 9007199254740991.0};
-constexpr size_t kMaxSendBytes = 0x7ffff000;
 constexpr int kRaceRetries = 16;
 
 // Never a controlling terminal, never hangs on a FIFO.
@@ -111,6 +111,25 @@ static napi_value JS_fileInfo(napi_env env, napi_callback_info info) {
   return object;
 }
 
+// readFile(fileFd, fileOffset, buffer id, offset, length) -> bytes read, 0 where the file ended, or
+// -errno
+static napi_value JS_readFile(napi_env env, napi_callback_info info) {
+  Args<5> args(env, info, "readFile");
+  int file_fd = 0;
+  off_t file_offset = 0;
+  Span span;
+  if (!args.integer(0, "fileFd", kFdRange, &file_fd)) return nullptr;
+  if (!args.integer(1, "fileOffset", kLengthRange, &file_offset)) return nullptr;
+  if (!span_arguments(args, 2, &span)) return nullptr;
+  if (args.addon->fds.kind(file_fd) != FdKind::kFile) return number(env, -EBADF);
+  if (span.length > kMaxTransferBytes) span.length = kMaxTransferBytes;
+  ssize_t count;
+  do {
+    count = pread(file_fd, span.data, span.length, file_offset);
+  } while (count < 0 && errno == EINTR);
+  return number(env, count < 0 ? -errno : static_cast<int>(count));
+}
+
 // sendFile(fd, fileFd, offset, length) -> bytes taken, 0 where the file ended, or -errno. Linux
 // raises SIGPIPE here without asking; Node ignores it from its start.
 static napi_value JS_sendFile(napi_env env, napi_callback_info info) {
@@ -125,7 +144,7 @@ static napi_value JS_sendFile(napi_env env, napi_callback_info info) {
   if (!args.integer(3, "length", kLengthRange, &length)) return nullptr;
   if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
   if (args.addon->fds.kind(file_fd) != FdKind::kFile) return number(env, -EBADF);
-  if (length > kMaxSendBytes) length = kMaxSendBytes;
+  if (length > kMaxTransferBytes) length = kMaxTransferBytes;
   ssize_t count;
   do {
     count = sendfile(fd, file_fd, &offset, length);
@@ -147,6 +166,7 @@ static napi_value JS_closeFile(napi_env env, napi_callback_info info) {
 void export_files(napi_env env, napi_value exports, Addon* addon) {
   export_function(env, exports, addon, "openFile", JS_openFile);
   export_function(env, exports, addon, "fileInfo", JS_fileInfo);
+  export_function(env, exports, addon, "readFile", JS_readFile);
   export_function(env, exports, addon, "sendFile", JS_sendFile);
   export_function(env, exports, addon, "closeFile", JS_closeFile);
 }

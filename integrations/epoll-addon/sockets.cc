@@ -20,7 +20,6 @@ namespace extpoll {
 
 constexpr uint32_t kMaxParts = 64;
 constexpr int64_t kLeastRoomBytes = 16384;  // with less, recvEach leaves the rest to the next call
-constexpr size_t kMaxTransferBytes = 0x7ffff000;  // what Linux moves in one call at most
 
 int take_fd(Addon* addon, int fd, FdKind kind) {
   if (fd < 0) return -errno;

@@ -92,6 +92,8 @@ export const socketIo: EpollSocketIo = {
 
   openFile: (root, path) => addon().openFile(root, path, false),
   fileInfo: (fileFd) => addon().fileInfo(fileFd),
+  readFile: (fileFd, fileOffset, into, offset, length) =>
+    addon().readFile(fileFd, fileOffset, into.id, offset, length),
   sendFile: (fd, fileFd, offset, length) => addon().sendFile(fd, fileFd, offset, length),
   closeFile(fileFd) {
     addon().closeFile(fileFd)

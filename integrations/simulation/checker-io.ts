@@ -34,6 +34,7 @@ export class CheckedIo implements SocketIo {
   readonly resolver?: Resolver
   readonly openFile?: NonNullable<SocketIo['openFile']>
   readonly fileInfo?: NonNullable<SocketIo['fileInfo']>
+  readonly readFile?: NonNullable<SocketIo['readFile']>
   readonly sendFile?: NonNullable<SocketIo['sendFile']>
   readonly closeFile?: NonNullable<SocketIo['closeFile']>
 
@@ -58,6 +59,7 @@ export class CheckedIo implements SocketIo {
     if (io.mask) this.mask = io.mask.bind(io)
     if (io.openFile) this.openFile = io.openFile.bind(io)
     if (io.fileInfo) this.fileInfo = io.fileInfo.bind(io)
+    if (io.readFile) this.readFile = io.readFile.bind(io)
     if (io.closeFile) this.closeFile = io.closeFile.bind(io)
     if (io.resolver) this.resolver = this.watched(io.resolver)
     const sendFile = io.sendFile?.bind(io)

@@ -12,12 +12,16 @@ import type { IoBuffer, ListenOptions, SocketAddress, SocketIo } from '../../src
 import { DescriptorTable } from './descriptor-table.js'
 import type { Endpoint } from './endpoint.js'
 import { EphemeralPorts } from './ephemeral-ports.js'
+import { FakeFileIo } from './fake-file-io.js'
+import type { OpenFile } from './fake-file-io.js'
+import type { FakeFile } from './fake-files.js'
 import { FakeResolver, resolverReadiness } from './fake-resolver.js'
 import type { ResolverEnd } from './fake-resolver.js'
 import { recvOneByOne, sendOneByOne } from './one-by-one.js'
 import { isFull, sameAddress } from './listener.js'
 import type { Listener } from './listener.js'
 import { Script } from './script.js'
+import { familyOf, NOWHERE } from './socket-addresses.js'
 import { endpointPair } from './unix-endpoint.js'
 
 /** The library did to a descriptor or a buffer what no correct program does. */
@@ -32,7 +36,7 @@ export interface ForeignFile {
   fd: number
 }
 
-type Entry = Endpoint | Listener | ForeignFile | ResolverEnd
+type Entry = Endpoint | Listener | ForeignFile | OpenFile | ResolverEnd
 
 export interface FakeKernelOptions {
   /** What a connection takes before its sender would block, in each direction. */
@@ -51,9 +55,7 @@ export interface FakeKernelOptions {
 /** sendv takes at most this many pieces. */
 const MAX_PARTS = 64
 
-const NOWHERE: SocketAddress = { name: '', address: '', port: 0, family: '' }
-
-export class FakeKernel implements SocketIo {
+export class FakeKernel extends FakeFileIo implements SocketIo {
   /**
    * Results laid down for the next calls: a negative number is the answer, others let the call go
    * on.
@@ -84,16 +86,16 @@ export class FakeKernel implements SocketIo {
   private readonly askMask = (endpoint: Endpoint): number => this.maskOf(endpoint.fd)
 
   constructor(private readonly options: FakeKernelOptions) {
+    super()
     this.descriptors = new DescriptorTable(options.fdLimit)
   }
 
   /** Readiness of a descriptor as poll(2) sees it now; 0 where it is not open. */
   readiness(fd: number): number {
     const entry = this.descriptors.get(fd)
-    if (entry === undefined || entry.kind === 'foreign') return 0
-    if (entry.kind === 'socket') return entry.readiness
-    if (entry.kind === 'resolver') return resolverReadiness(entry)
-    return entry.queue.length > 0 ? POLLIN : 0
+    if (entry?.kind === 'socket') return entry.readiness
+    if (entry?.kind === 'resolver') return resolverReadiness(entry)
+    return entry?.kind === 'listener' && entry.queue.length > 0 ? POLLIN : 0
   }
 
   /** Every open descriptor, lowest first. */
@@ -300,7 +302,7 @@ export class FakeKernel implements SocketIo {
     return entry.kind === 'socket' ? entry.other.address : NOWHERE
   }
 
-  private forget(fd: number): void {
+  protected forget(fd: number): void {
     if (this.isPolled(fd)) this.misuse(`close(${fd}): the poller still waits for it (C3)`)
     this.descriptors.remove(fd)
   }
@@ -337,7 +339,7 @@ export class FakeKernel implements SocketIo {
     return entry?.kind === 'socket' ? entry : undefined
   }
 
-  private open(entry: Entry): number {
+  protected open(entry: Entry): number {
     const fd = this.descriptors.add(entry)
     if (fd < 0) return -Errno.EMFILE
     entry.fd = fd
@@ -351,15 +353,21 @@ export class FakeKernel implements SocketIo {
     const entry = this.descriptors.get(fd)
     if (entry === undefined) return this.misuse(`${call}(${fd}): this descriptor is not open`)
     if (entry.kind === 'foreign') return this.misuse(`${call}(${fd}): a file of somebody else`)
+    if (entry.kind === 'file') return this.misuse(`${call}(${fd}): this is a file`)
     return entry.kind === 'resolver' ? this.misuse(`${call}(${fd}): this is a resolver`) : entry
   }
 
-  private socket(call: string, fd: number): Endpoint {
+  protected socket(call: string, fd: number): Endpoint {
     const entry = this.entry(call, fd)
     return entry.kind === 'socket' ? entry : this.misuse(`${call}(${fd}): this is a listener`)
   }
 
-  private checkRange(call: string, buffer: IoBuffer, offset: number, length: number): void {
+  protected file(call: string, fd: number): FakeFile {
+    const entry = this.descriptors.get(fd)
+    return entry?.kind === 'file' ? entry.file : this.misuse(`${call}(${fd}): not an open file`)
+  }
+
+  protected checkRange(call: string, buffer: IoBuffer, offset: number, length: number): void {
     const known = this.buffers.get(buffer.id)
     if (known === undefined) this.misuse(`${call}: buffer ${buffer.id} was freed`)
     if (known.bytes !== buffer.bytes)
@@ -375,8 +383,4 @@ export class FakeKernel implements SocketIo {
     this.misuses.push(error)
     throw error
   }
-}
-
-function familyOf(address: string): 'IPv4' | 'IPv6' {
-  return address.includes(':') ? 'IPv6' : 'IPv4'
 }

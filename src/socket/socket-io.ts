@@ -221,14 +221,28 @@ export interface SocketIo {
 
   /**
    * Opens a file for reading beneath `root`, resolved by the kernel so that nothing escapes it.
-   * Never hangs on a FIFO. Absent, like the three below: this host serves no files.
-   * @returns fd or -errno
+   * Never hangs on a FIFO. Absent, like `fileInfo`, `readFile` and `closeFile`: this host serves no
+   * files.
+   * @param path relative to root; at most 4,095 bytes, without NUL
+   * @returns fd, no descriptor of the poll set's, or -errno
    */
   openFile?(root: string, path: string): number
+  /** What the open file is now. */
   fileInfo?(fileFd: number): FileInfo | number
   /**
-   * Sends bytes of a file.
-   * @returns bytes taken, 0 where the file ended early, WOULD_BLOCK, or -errno
+   * Reads at most `length` bytes of a file from `fileOffset` on into `into.bytes` from `offset` on.
+   * @returns bytes read (may be short), 0 where the file ends, or -errno
+   */
+  readFile?(
+    fileFd: number,
+    fileOffset: number,
+    into: IoBuffer,
+    offset: number,
+    length: number,
+  ): number
+  /**
+   * Sends bytes of a file without reading them. Absent: they are read, and sent by `send`.
+   * @returns bytes taken (may be short), 0 where the file ends, a WOULD_BLOCK value, or -errno
    */
   sendFile?(fd: number, fileFd: number, offset: number, length: number): number
   closeFile?(fileFd: number): void

@@ -171,6 +171,7 @@ function otherRows(stage: Stage): Rows {
       },
     },
     fileInfo: { args: () => [fileFd] },
+    readFile: { args: () => [fileFd, 0, stage.bufferId, 0, 8] },
     sendFile: { args: () => [stage.pair.client, fileFd, 0, 8] },
     closeFile: stage.closing(
       () => make.openFile('/', 'dev/null', false),
