@@ -73,4 +73,51 @@ export const httpFaults = {
     source: 'RFC 9110 7.8',
     sentence: 'The connection goes on as a WebSocket of another protocol.',
   },
+
+  // What serveHttpFile() answers where it sends no file
+  FILE_TARGET: {
+    status: 400,
+    source: 'RFC 9110 15.5.1',
+    sentence: 'The path names no file: send it clean, without dots and escaped slashes.',
+  },
+  FILE_METHOD: {
+    status: 405,
+    source: 'RFC 9110 15.5.6',
+    sentence: 'Files are read with GET or HEAD.',
+  },
+  FILE_ABSENT: {
+    status: 404,
+    source: 'RFC 9110 15.5.5',
+    sentence: 'There is no such file.',
+  },
+  FILE_MOVED: {
+    status: 301,
+    source: 'RFC 9110 15.4.2',
+    sentence: 'The address of a folder ends with a slash.',
+  },
+  FILE_FORBIDDEN: {
+    status: 403,
+    source: 'RFC 9110 15.5.4',
+    sentence: 'This file is not served.',
+  },
+  FILE_UNREADABLE: {
+    status: 500,
+    source: 'SocketIo',
+    sentence: 'The file could not be read.',
+  },
+  FILE_SHORTAGE: {
+    status: 503,
+    source: 'SocketIo',
+    sentence: 'The server has too many files open; ask again.',
+  },
+  FILE_CHANGED: {
+    status: 412,
+    source: 'RFC 9110 13.1',
+    sentence: 'The file is not in the state that the request asks for.',
+  },
+  FILE_RANGE: {
+    status: 416,
+    source: 'RFC 9110 14.4',
+    sentence: 'The file has none of the bytes asked for.',
+  },
 } as const

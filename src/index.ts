@@ -112,6 +112,8 @@ export { clientConnect } from './commands/client-connect.js'
 export type { ClientOptions } from './commands/client-options.js'
 export { close, closeAll, hangup, hangupOnClient, stopListening } from './commands/close.js'
 export { answerHandshake, httpRespond, type HttpAnswer } from './commands/http-respond.js'
+export { serveHttpFile, type ServeFileOptions } from './commands/serve-http-file.js'
+export { pathOfTarget } from './http/target-path.js'
 export {
   canonicalHostname,
   getBufferedBytes,

@@ -50,10 +50,8 @@ export function applyResult(
       break
     case 'sendFile':
       facts.sendsFile = true
-      facts.sends += 1
-      if (result > 0) facts.context.writtenBytes += result
-      else if (result < 0 && result !== WOULD_BLOCK) facts.failed = true
-      break
+      applySend(facts, wanted, result)
+      return
     case 'close':
       facts.status = Status.CLOSED
       break

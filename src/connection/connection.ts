@@ -70,6 +70,10 @@ export interface Core {
   /** The seam's own masking, where it has one. */
   readonly nativeMask:
     ((buffer: IoBuffer, offset: number, length: number, key: number) => void) | null
+  /** Whose memory all of this is; every seam of the context can move bytes in it. */
+  readonly memoryOf: SocketIo
+  /** Through which bytes of files go that are read: made with the first (http/file-buffer.ts). */
+  fileBuffer: IoBuffer | null
   /** Bytes of the arena in use. */
   arenaUsedBytes: number
   /** Changes whenever the arena is emptied. */

@@ -322,6 +322,14 @@ const rows = {
     max: 1_024,
     why: 'Rounds of flush, ends and deferred callbacks when a call unwinds (C7).',
   },
+  maxRanges: {
+    default: 32,
+    min: 1,
+    max: 1_000,
+    why:
+      'Of a Range field; one that asks for more is not heeded, and the whole file answers. What ' +
+      'overlaps is sent once. Apache 200, nginx without bound.',
+  },
   corkMaxBytes: {
     default: 16_384,
     min: 0,

@@ -80,6 +80,7 @@ export class ContextState implements Core {
   readonly header = new FrameHeader()
   arena!: IoBuffer
   arenaWords!: Int32Array
+  fileBuffer: IoBuffer | null = null
   readonly defeatsMask: boolean
   nativeMask: Core['nativeMask'] = null
   /** Where the seam can send to many in one call. */
@@ -177,10 +178,10 @@ export class ContextState implements Core {
   }
 
   freeMemory(): void {
-    this.memoryOf.freeBuffer(this.rx)
-    this.memoryOf.freeBuffer(this.arena)
-    if (this.flushTogether !== null) this.memoryOf.freeBuffer(this.flushTogether.list)
-    if (this.receiveAhead !== null) this.memoryOf.freeBuffer(this.receiveAhead.list)
+    const { memoryOf, rx, arena, flushTogether, receiveAhead, fileBuffer } = this
+    for (const buffer of [rx, arena, flushTogether?.list, receiveAhead?.list, fileBuffer])
+      if (buffer) memoryOf.freeBuffer(buffer)
+    this.fileBuffer = null
   }
 
   /**

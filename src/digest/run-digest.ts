@@ -189,6 +189,10 @@ export class RunDigest {
       const [fd, { bytes }, offset, length] = args as [number, IoBuffer, number, number]
       for (const value of [fd, length, result]) hash.value(value)
       hash.bytes(bytes.subarray(offset, offset + moved))
+    } else if (name === 'readFile') {
+      const [fd, from, { bytes }, at, length] = args as [number, number, IoBuffer, number, number]
+      for (const value of [fd, from, length, result]) hash.value(value)
+      hash.bytes(bytes.subarray(at, at + moved))
     } else if (name === 'sendv') {
       const [fd, parts] = args as [number, readonly Uint8Array[]]
       for (const value of [fd, parts.length, result]) hash.value(value)

@@ -55,6 +55,7 @@ export const Errno = {
   ENOSPC: 28,
   EPIPE: 32,
   ENAMETOOLONG: 36,
+  ENOSYS: 38,
   ELOOP: 40,
   EPROTO: 71,
   ENOTSOCK: 88,
