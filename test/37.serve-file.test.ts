@@ -1,7 +1,7 @@
 /**
  * serveHttpFile on the fake poller: what it finds, what it answers, and what it refuses.
  *
- * No descriptor of a file outlives its answer. Large files: 36.large-files.test.ts.
+ * No descriptor of a file outlives its answer. Large files: 37.large-files.test.ts.
  */
 import assert from 'node:assert/strict'
 import {
@@ -37,7 +37,7 @@ function pageScene(options: FileSceneOptions = {}): FileScene {
   return scene
 }
 
-describe('36 a file as an answer', () => {
+describe('37 a file as an answer', () => {
   it('has its bytes, its type, its length and its state', () => {
     const { ask, files, results, openFiles } = fileScene()
     const file = files.put(`${ROOT}/page.html`, 'the page', OPTIONS)
@@ -162,7 +162,7 @@ describe('36 a file as an answer', () => {
   })
 })
 
-describe('36 what is no file for the client', () => {
+describe('37 what is no file for the client', () => {
   const rows: readonly (readonly [title: string, target: string, status: number])[] = [
     ['what is not there', '/absent', 404],
     ['a folder', '/inner', 404],
@@ -284,7 +284,7 @@ describe('36 what is no file for the client', () => {
   })
 })
 
-describe('36 serveHttpFile refuses what cannot be', () => {
+describe('37 serveHttpFile refuses what cannot be', () => {
   it('a wrong option, before anything is sent', () => {
     const wrong: readonly (readonly [
       unknown,

@@ -18,7 +18,7 @@ import {
 
 const OPTIONS = { modifiedMs: MODIFIED_MS }
 
-describe('36 a large file', () => {
+describe('37 a large file', () => {
   const SIZE = 1_000_000
   const content = Buffer.from(Array.from({ length: SIZE }, (_, at) => (at * 7) % 253))
 
