@@ -22,7 +22,6 @@ import type {
   FilterAnswer,
   ProtocolCallback,
   ProtocolDefinition,
-  SocketAddress,
   UpgradeRequest,
 } from '../../src/index.js'
 import { epollHost } from '../epoll.js'
@@ -30,6 +29,7 @@ import { CommandError } from './command.js'
 import type { Command } from './command.js'
 import { hostNames, hosts, hostsForWorkers } from './hosts.js'
 import type { HostName } from './hosts.js'
+import { tellListening } from './listening.js'
 import { ipAddress, oneOf, optionHelp, parseOptions, wholeNumber } from './options.js'
 import type { OptionValues } from './options.js'
 import { printError, printLine } from './print.js'
@@ -104,7 +104,7 @@ async function serveHere(values: EchoValues): Promise<void> {
     const listens = open.listen === undefined ? { address, port } : {}
     const ctx = createContext({ host: open.host, ...context, ...listens })
     const at = (await open.listen?.(ctx, address, port)) ?? getListenAddress(ctx)!
-    printLine(`listening on ${urlOf(at)}`)
+    tellListening('ws', at)
     await open.serveUntilSignal(ctx)
   } finally {
     open.close()
@@ -126,7 +126,7 @@ async function serveInWorkers(
   const workers = startWorkers(script, argv, pollFds(holder)[0]!.fd, count)
   try {
     await workers.ready
-    printLine(`listening on ${urlOf(getListenAddress(holder)!)}`)
+    tellListening('ws', getListenAddress(holder)!)
   } finally {
     contextDestroy(holder)
   }
@@ -191,14 +191,11 @@ function echoAt(path: string | undefined): ProtocolCallback {
   }
 }
 
-function filterPath({ target }: UpgradeRequest, path: string): FilterAnswer {
+/** The WebSockets of a server are at one path. */
+export function filterPath({ target }: UpgradeRequest, path: string): FilterAnswer {
   if (target.split('?', 1)[0] === path) return ACCEPT
   const headers = { 'Content-Type': 'text/plain; charset=utf-8' }
   return { status: 404, headers, body: `WebSockets are at ${path} here.\n` }
-}
-
-function urlOf({ address, port, family }: SocketAddress): string {
-  return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
 function help(): string {

@@ -10,11 +10,13 @@ import type { Command } from './command.js'
 import { CommandError } from './command.js'
 import { echo } from './echo.js'
 import { printError, printLine } from './print.js'
+import { serve } from './serve.js'
 import { shrinkCommand, sim } from './sim.js'
 import { WorkerError } from './workers.js'
 
 const commands: ReadonlyMap<string, Command> = new Map([
   ['echo', echo],
+  ['serve', serve],
   ['sim', sim],
   ['shrink', shrinkCommand],
 ])

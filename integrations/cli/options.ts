@@ -1,7 +1,8 @@
 /**
  * The options of a subcommand as a table: parsed, checked and explained from the same rows.
  *
- * Every option takes a value. Knows no subcommand. Source: parseArgs of node:util.
+ * An option takes a value, unless its row is a flag. Knows no subcommand. Source: parseArgs of
+ * node:util.
  */
 import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
@@ -15,8 +16,10 @@ export interface OptionRow<Value> {
   readonly about: string
   /** What is allowed, to follow `must be`. */
   readonly allowed: string
-  /** @returns undefined for a text that is not allowed */
+  /** @returns undefined for a text that is not allowed; a flag's is always '' */
   read(text: string): Value | undefined
+  /** `'flag'`: it takes no value. `'operand'`: it is a value alone, without a name in front. */
+  readonly form?: 'flag' | 'operand'
 }
 
 /** By name, without the dashes. */
@@ -36,31 +39,53 @@ export function parseOptions<Table extends OptionTable>(
   argv: readonly string[],
 ): OptionValues<Table> | 'help' {
   const values = Object.fromEntries(Object.keys(table).map((name) => [name, [] as unknown[]]))
+  const operand = Object.keys(table).find((name) => table[name]!.form === 'operand')
   for (const token of tokensOf(table, argv)) {
-    if (token.kind !== 'option') {
+    if (token.kind === 'option' && (token.name === 'help' || token.name === 'h')) return 'help'
+    if (token.kind === 'positional' && operand !== undefined)
+      values[operand]!.push(readValue(operand, table[operand]!, token.value))
+    else if (token.kind === 'option') {
+      const row = Object.hasOwn(table, token.name) ? table[token.name] : undefined
+      if (row === undefined || row.form === 'operand')
+        throw new CommandError(`there is no option ${token.rawName}; ${listOf(table)}`)
+      values[token.name]!.push(readValue(token.name, row, token.value))
+    } else {
       const what = token.kind === 'positional' ? token.value : '--'
       throw new CommandError(`there is no place for ${what}; ${listOf(table)}`)
     }
-    if (token.name === 'help' || token.name === 'h') return 'help'
-    const row = Object.hasOwn(table, token.name) ? table[token.name] : undefined
-    if (row === undefined)
-      throw new CommandError(`there is no option ${token.rawName}; ${listOf(table)}`)
-    const value = token.value === undefined ? undefined : row.read(token.value)
-    if (value === undefined) throw new CommandError(refusal(token.name, row, token.value))
-    values[token.name]?.push(value)
   }
   return values as OptionValues<Table>
 }
 
+function readValue(name: string, row: OptionRow<unknown>, text: string | undefined): unknown {
+  const isFlag = row.form === 'flag'
+  const value = isFlag === (text === undefined) ? row.read(text ?? '') : undefined
+  if (value === undefined) throw new CommandError(refusal(name, row, text))
+  return value
+}
+
 /** The options' lines of a help page. */
 export function optionHelp(table: OptionTable): string[] {
-  const rows = Object.entries(table).map(([name, { placeholder, about }]) => [
-    `  --${name} ${placeholder}`,
-    about,
-  ])
+  const rows = Object.entries(table).map(([name, row]) => [`  ${usageOf(name, row)}`, row.about])
   rows.push(['  --help', 'show this and end'])
   const width = Math.max(...rows.map(([left]) => left!.length))
   return rows.map(([left, right]) => `${left!.padEnd(width)}   ${right!}`)
+}
+
+function usageOf(name: string, { placeholder, form }: OptionRow<unknown>): string {
+  if (form === 'operand') return placeholder
+  return form === 'flag' ? `--${name}` : `--${name} ${placeholder}`
+}
+
+/** Given or not. */
+export function flag(about: string) {
+  return {
+    placeholder: '',
+    about,
+    allowed: 'given without a value',
+    read: () => true,
+    form: 'flag',
+  } as const
 }
 
 /** A whole number in decimal. */
@@ -103,7 +128,10 @@ export function oneOf<Word extends string>(
 /** Loosely, so that what is wrong is told in our words and by our table. */
 function tokensOf(table: OptionTable, argv: readonly string[]) {
   const options = Object.fromEntries(
-    Object.keys(table).map((name) => [name, { type: 'string' as const }]),
+    Object.entries(table).map(([name, { form }]) => [
+      name,
+      { type: form === 'flag' ? ('boolean' as const) : ('string' as const) },
+    ]),
   )
   const { tokens } = parseArgs({
     args: [...argv],
@@ -116,11 +144,12 @@ function tokensOf(table: OptionTable, argv: readonly string[]) {
 }
 
 function listOf(table: OptionTable): string {
-  const names = Object.keys(table).map((name) => `--${name}`)
+  const options = Object.keys(table).filter((name) => table[name]!.form !== 'operand')
+  const names = options.map((name) => `--${name}`)
   return `there is ${names.join(', ')} and --help`
 }
 
 function refusal(name: string, row: OptionRow<unknown>, text: string | undefined): string {
   const got = text === undefined ? '' : `, not ${text.slice(0, 80)}`
-  return `--${name} must be ${row.allowed}${got}`
+  return `${row.form === 'operand' ? row.placeholder : `--${name}`} must be ${row.allowed}${got}`
 }

@@ -268,7 +268,7 @@ function essence({ status, headers, body }: Fetched, method: string): unknown {
   }
 }
 
-describe('66 files, beside the send package', () => {
+describe('68 files, beside the send package', () => {
   needsAddon()
 
   let folder: ReturnType<typeof temporaryFolder>
