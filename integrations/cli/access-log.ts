@@ -4,8 +4,15 @@
  * What came from a peer is escaped as nginx does it: no quote, no control character, no byte that a
  * terminal could act on. Source: Apache's mod_log_config, "Combined Log Format".
  */
-import { faults, getPeerAddresses, getProtocol, getSocketFd } from '../../src/index.js'
-import type { CloseInfo, HttpRequest, HttpResult, RequestHead, Wsi } from '../../src/index.js'
+import { faults, getPeerAddresses, getSocketFd } from '../../src/index.js'
+import type {
+  CloseInfo,
+  Context,
+  HttpRequest,
+  HttpResult,
+  RequestHead,
+  Wsi,
+} from '../../src/index.js'
 
 /** What is known of a connection between a request and its line. */
 export interface Visit {
@@ -19,12 +26,14 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const PEER_LEFT = 499
 
 export class AccessLog {
+  /** Whose connections they are: known as soon as there is one. */
+  context: Context | undefined
+
   constructor(private readonly print: (line: string) => void) {}
 
   visit(wsi: Wsi): Visit {
-    const context = getProtocol(wsi)?.owningContext
-    const address = context && getPeerAddresses(context, getSocketFd(wsi)).address
-    return { address: address || '-', request: null }
+    const { address } = getPeerAddresses(this.context!, getSocketFd(wsi))
+    return { address: address === '' ? '-' : address, request: null }
   }
 
   asked(visit: Visit, request: HttpRequest): void {

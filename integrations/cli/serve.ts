@@ -73,14 +73,16 @@ export const serve: Command = {
     const open = hosts[values.host.at(-1) ?? HOSTS[0]]()
     try {
       const dotFiles = values['dot-files'].length > 0
+      const log = new AccessLog(printLine)
       const ctx = createContext({
         host: open.host,
         address: values.address.at(-1) ?? DEFAULT_ADDRESS,
         port: values.port.at(-1) ?? DEFAULT_PORT,
-        protocols: [folderProtocol({ root, dotFiles, index: INDEX, precompressed: true })],
+        protocols: [folderProtocol({ root, dotFiles, index: INDEX, precompressed: true }, log)],
         maxBufferedBytes: Math.max(limits.maxBufferedBytes.default, MAX_PAGE_BYTES),
         onError: (error) => printError(`extpoll serve: ${String(error)}`),
       })
+      log.context = ctx
       tellListening('http', getListenAddress(ctx)!)
       await open.serveUntilSignal(ctx)
     } finally {
@@ -90,8 +92,7 @@ export const serve: Command = {
   },
 }
 
-function folderProtocol(files: ServeFileOptions): ProtocolDefinition<Visit> {
-  const log = new AccessLog(printLine)
+function folderProtocol(files: ServeFileOptions, log: AccessLog): ProtocolDefinition<Visit> {
   const handlers: Handlers<Visit> = {
     HTTP(wsi, request, visit) {
       log.asked(visit, request)
