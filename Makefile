@@ -48,7 +48,8 @@ TOGETHER := $(filter-out $(ALONE),$(wildcard test/*.test.ts))
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
 
 .PHONY: help build addon addon-if-possible test test-matrix sanitize pack test-package tidy \
-	format demo shots bench sim sim-nightly sim-bench sim-determinism mutants clean check-node
+	format demo shots bench bench-files sim sim-nightly sim-bench sim-determinism mutants clean \
+	check-node
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +120,9 @@ shots: build addon ## photograph the demo's page in Chromium, to test/.out/shots
 
 bench: build addon ## what a server spends, beside bare C and ws: a table and .bench/chart.svg
 	$(NODE) test/bench/run.mjs $(ARGS)
+
+bench-files: build addon ## CPU per request for files of 1 KiB and 1 MiB, beside nginx and Node's http
+	$(NODE) test/bench/files.mjs $(ARGS)
 
 sim: build ## one seed, or many, of the simulator (SEED=7, SEEDS=1000, ARGS='--faults all')
 	$(NODE) dist/integrations/cli/extpoll.js sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(ARGS)

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 export const benchDirectory = dirname(fileURLToPath(import.meta.url))
 export const rootDirectory = dirname(dirname(benchDirectory))
 export const outDirectory = join(rootDirectory, '.bench')
+/** What the servers of files serve. */
+export const filesRoot = join(outDirectory, 'www')
 export const ourCommand = join(rootDirectory, 'dist/integrations/cli/extpoll.js')
 
 const compiler = process.env.CC ?? 'cc'
@@ -21,6 +23,7 @@ const programs = {
   ],
   'bare-echo': ['bare-echo.c', 'accept-key.c'],
   'raw-echo': ['raw-echo.c'],
+  'http-load': ['http-load.c', 'phase.c'],
 }
 
 export const programPath = (name) => join(outDirectory, name)

@@ -7,7 +7,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { benchDirectory, ourCommand, programPath, rootDirectory } from './build.mjs'
+import { benchDirectory, filesRoot, ourCommand, outDirectory } from './build.mjs'
+import { programPath, rootDirectory } from './build.mjs'
 
 const startTimeoutMs = 15_000
 const stopTimeoutMs = 3_000
@@ -41,11 +42,14 @@ const commands = {
   'bare broadcast': () => [programPath('bare-echo'), '--broadcast'],
   'ours broadcast': script('our-broadcast.mjs'),
   'ours prepared': script('our-broadcast.mjs', '--prepared'),
+  'our files': script('our-files.mjs', filesRoot),
+  'node files': script('node-files.mjs', filesRoot),
+  'nginx files': () => ['sh', join(benchDirectory, 'nginx-files.sh'), filesRoot, outDirectory],
   'ws broadcast': script('ws-server.mjs', '--broadcast'),
 }
 
 /** JavaScript needs time to be compiled; C is as fast at once as it will ever be. */
-export const isCompiledAtRunTime = (kind) => !/^(bare|raw)/.test(kind)
+export const isCompiledAtRunTime = (kind) => !/^(bare|raw|nginx)/.test(kind)
 
 const children = new Set()
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')))
@@ -110,17 +114,18 @@ export async function startServer(kind, nodeOptions = []) {
 }
 
 /**
- * A load against a server. `options` are load.c's, by name; a true one takes no value.
+ * A load against a server. `options` are load.c's, by name, or those of `program`; a true one takes
+ * no value.
  * `go()` lets a held load go on; `result()` is the JSON of its last line.
  */
-export function startLoad(server, options) {
+export function startLoad(server, { program = 'load', ...options }) {
   const own = { port: server.port, 'server-pid': server.pid, raw: /^(raw|net)$/.test(server.kind) }
   const all = { ...own, ...(cores ? { cpu: cores.load } : {}), ...options }
   const args = Object.entries(all).flatMap(([name, value]) => {
     if (value === false || value === undefined) return []
     return value === true ? [`--${name}`] : [`--${name}`, String(value)]
   })
-  const load = start([programPath('load'), ...args])
+  const load = start([programPath(program), ...args])
   const expectLine = async (wanted) => {
     const line = await load.line()
     if (line === wanted || (wanted === null && line?.startsWith('{'))) return line
