@@ -7,6 +7,7 @@ import {
   HTTP_FINAL,
   httpRespond,
   isFinalFragment,
+  serveHttpFile,
   write,
   type HttpResult,
 } from '../src/index.js'
@@ -95,5 +96,35 @@ describe('46 seed HTTP', () => {
     h.run()
     assert.deepEqual(lines('HTTP'), ['first HTTP', 'first HTTP'])
     assert.match(peer.take().toString(), /\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n$/)
+  })
+
+  it('serveHttpFile: in pieces as the socket takes them, and nothing from outside of the root', () => {
+    const asked = ['big.html', '../secret', '.env']
+    const statuses: number[] = []
+    const { h, lines, of } = told({
+      HTTP: (_ctx, wsi) =>
+        void statuses.push(serveHttpFile(wsi, asked.shift()!, undefined, { root: '/srv' })),
+    })
+    const content = Buffer.alloc(1_000_000, 'page')
+    h.poller.files.put('/srv/big.html', content)
+    h.poller.files.put('/secret', 'secret')
+    h.poller.files.put('/srv/.env', 'secret')
+    const peer = h.connect()
+    peer.windowBytes = 100_000
+    peer.send(get)
+    h.run()
+    assert.deepEqual(lines('HTTP_COMPLETE'), [], 'the peer has taken a part of it')
+    const pieces: Buffer[] = []
+    while (lines('HTTP_COMPLETE').length === 0) {
+      pieces.push(peer.take())
+      h.run()
+    }
+    const answer = Buffer.concat([...pieces, peer.take()])
+    assert.ok(answer.subarray(-content.length).equals(content))
+    assert.equal((of('HTTP_COMPLETE').data as HttpResult).bytes, content.length)
+    peer.send(get + get)
+    h.run()
+    assert.deepEqual(statuses, [200, 404, 404])
+    assert.doesNotMatch(peer.take().toString(), /secret/)
   })
 })

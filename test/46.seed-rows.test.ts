@@ -25,7 +25,7 @@ const ROWS: Readonly<Record<string, 'here' | { readonly later: string }>> = {
   broadcast: 'here',
   openBroadcast: { later: 'the same from another process: with forkServiceLoop' },
   write: 'here',
-  serveHttpFile: { later: 'files come with HTTP' },
+  serveHttpFile: 'here',
   remainingPacketPayload: 'here',
   isFinalFragment: 'here',
   isBinary: 'here',

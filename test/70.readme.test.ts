@@ -28,6 +28,7 @@ const programs = [
   ['In your own poller', 0, 'poller.ts'],
   ['In a test without a socket', 0, 'socketless.ts'],
   ['In the form of C', 0, 'form-of-c.ts'],
+  ['Files beside it', 0, 'files.ts'],
 ] as const
 
 function programText(file: string): string {
@@ -151,6 +152,17 @@ describe('70 README: its servers', function () {
     while (!server.program.stdout.includes('closed'))
       await once(server.program.process.stdout!, 'data')
     assert.equal(server.program.stdout, 'opened /\nclosed 3000 CLOSED_BY_PEER\n')
+  })
+
+  it('files.ts gives files and greets, all in one place', async () => {
+    const server = await start('files.ts')
+    const client = await connected(server)
+    client.socket.send('Ann')
+    assert.equal((await client.next()).data.toString(), 'hello Ann')
+    const page = await fetch(server.url.replace('ws:', 'http:'))
+    assert.equal(page.headers.get('content-type'), 'text/html; charset=utf-8')
+    const there = readFileSync(join(projectRoot, 'examples/nginx-like/page/page.html'), 'utf8')
+    assert.equal(await page.text(), there)
   })
 
   it('loop.ts ends when its game does', async () => {

@@ -65,6 +65,7 @@ describe('71 the reference', () => {
       ['epollHost', 'EpollHostOptions'],
       ['Poller', 'PollerOptions'],
       ['attach', 'AttachOptions'],
+      ['serveHttpFile', 'ServeFileOptions'],
     ] as const) {
       it(title, () => {
         const documented = rows

@@ -2,7 +2,8 @@
  * The bytes seam: every syscall the library wants made, as the host makes it.
  *
  * Each entry of the fd table points at its own SocketIo, so native and stream sockets live in one
- * context. TLS lives under this seam. Nothing here blocks, throws, or calls back.
+ * context. TLS lives under this seam. Nothing here blocks, but for what of a
+ * file is not in the page cache; nothing throws, or calls back.
  *
  * Results are values. A number >= 0 is a count or a descriptor; a negative number is `-errno` with
  * Linux's number (libuv-types.ts), whatever the platform. "Would block" is a value, not an error.

@@ -31,7 +31,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The only things src/ takes from npm, and from Node by name. */
-const npmInSource = ['eventemitter3', 'range-parser', 'mrmime']
+const npmInSource = ['eventemitter3', 'mrmime']
 const nodeInSource: Readonly<Record<string, readonly string[]>> = {
   'node:crypto': ['createHash', 'hash'],
   'node:buffer': ['isUtf8'],
