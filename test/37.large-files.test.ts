@@ -3,7 +3,15 @@
  * meanwhile, no descriptor of a file outlives its answer.
  */
 import assert from 'node:assert/strict'
-import { contextDestroy, Errno, hangup, limits, pollFds, serveHttpFile } from '../src/index.js'
+import {
+  contextDestroy,
+  digest,
+  Errno,
+  hangup,
+  limits,
+  pollFds,
+  serveHttpFile,
+} from '../src/index.js'
 import { fakePoller, type WsPeer } from '../integrations/fake-poller.js'
 import {
   type FileScene,
@@ -173,6 +181,22 @@ describe('37 a large file', () => {
     inside.peer.send(requestText('GET', '/big'))
     inside.h.poller.run(inside.h.ctx)
     assert.deepEqual(inside.h.poller.openFds, [])
+  })
+
+  it('is part of the digest of a run: the same twice, another for one other byte', () => {
+    const run = (bytes: Buffer): string => {
+      const scene = bigScene({ context: { digest: true } })
+      scene.files.put(`${ROOT}/small`, bytes.subarray(0, 100), OPTIONS)
+      scene.files.put(`${ROOT}/big`, bytes, OPTIONS)
+      scene.files.script.sendFile.push(-Errno.EINVAL)
+      for (const at of ['/small', '/big']) scene.peer.send(requestText('GET', at))
+      drain(scene, scene.peer)
+      return digest(scene.h.ctx)
+    }
+    const other = Buffer.from(content)
+    other[50] = other[50]! ^ 1
+    assert.equal(run(content), run(content))
+    assert.notEqual(run(content), run(other))
   })
 
   it('can be answered with later', () => {

@@ -98,7 +98,7 @@ describe('46 seed HTTP', () => {
     assert.match(peer.take().toString(), /\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n$/)
   })
 
-  it('serveHttpFile: in pieces as the socket takes them, and nothing from outside of the root', () => {
+  it('serveHttpFile: in pieces as the socket takes them, and nothing outside of the root', () => {
     const asked = ['big.html', '../secret', '.env']
     const statuses: number[] = []
     const { h, lines, of } = told({

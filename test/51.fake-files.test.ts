@@ -116,6 +116,9 @@ describe('51 files of Linux', () => {
       assert.equal(socketIo.readFile(fd, 0, into, 0, 100), 2)
       assert.equal(socketIo.readFile(fd, 2, into, 0, 100), 0)
       socketIo.closeFile(fd)
+      const folderFd = socketIo.openFile(root, 'inner')
+      assert.equal(socketIo.readFile(folderFd, 0, into, 0, 100), -Errno.EISDIR)
+      socketIo.closeFile(folderFd)
       socketIo.freeBuffer(into)
     } finally {
       folder.remove()

@@ -40,9 +40,16 @@ tr:hover td { background: color-mix(in srgb, currentColor 6%, transparent) }
 `
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 
+const POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${STYLE_HASH}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+]
 const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
-  'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  'Content-Security-Policy': POLICY.join('; '),
   'Cache-Control': 'no-cache',
   'Referrer-Policy': 'no-referrer',
 }
