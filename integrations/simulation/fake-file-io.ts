@@ -19,8 +19,11 @@ export abstract class FakeFileIo {
   readonly files = new FakeFiles()
 
   protected abstract open(entry: OpenFile): number
-  protected abstract file(call: string, fd: number): FakeFile
+  abstract readonly descriptors: {
+    get(fd: number): OpenFile | { readonly kind: string } | undefined
+  }
   protected abstract socket(call: string, fd: number): Endpoint
+  protected abstract misuse(sentence: string): never
   protected abstract forget(fd: number): void
   protected abstract checkRange(call: string, into: IoBuffer, offset: number, length: number): void
 
@@ -57,5 +60,11 @@ export abstract class FakeFileIo {
   closeFile(fileFd: number): void {
     this.file('closeFile', fileFd)
     this.forget(fileFd)
+  }
+
+  private file(call: string, fd: number): FakeFile {
+    const entry = this.descriptors.get(fd)
+    if (entry !== undefined && 'file' in entry) return entry.file
+    return this.misuse(`${call}(${fd}): not an open file`)
   }
 }

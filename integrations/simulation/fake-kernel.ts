@@ -14,7 +14,6 @@ import type { Endpoint } from './endpoint.js'
 import { EphemeralPorts } from './ephemeral-ports.js'
 import { FakeFileIo } from './fake-file-io.js'
 import type { OpenFile } from './fake-file-io.js'
-import type { FakeFile } from './fake-files.js'
 import { FakeResolver, resolverReadiness } from './fake-resolver.js'
 import type { ResolverEnd } from './fake-resolver.js'
 import { recvOneByOne, sendOneByOne } from './one-by-one.js'
@@ -56,10 +55,7 @@ export interface FakeKernelOptions {
 const MAX_PARTS = 64
 
 export class FakeKernel extends FakeFileIo implements SocketIo {
-  /**
-   * Results laid down for the next calls: a negative number is the answer, others let the call go
-   * on.
-   */
+  /** Results laid down for the next calls: a negative one is the answer, others let it go on. */
   readonly script = { listen: new Script(), accept: new Script(), connect: new Script() }
   /** Calls made so far. */
   readonly counts = { recv: 0, send: 0, sendv: 0, accept: 0, close: 0 }
@@ -362,11 +358,6 @@ export class FakeKernel extends FakeFileIo implements SocketIo {
     return entry.kind === 'socket' ? entry : this.misuse(`${call}(${fd}): this is a listener`)
   }
 
-  protected file(call: string, fd: number): FakeFile {
-    const entry = this.descriptors.get(fd)
-    return entry?.kind === 'file' ? entry.file : this.misuse(`${call}(${fd}): not an open file`)
-  }
-
   protected checkRange(call: string, buffer: IoBuffer, offset: number, length: number): void {
     const known = this.buffers.get(buffer.id)
     if (known === undefined) this.misuse(`${call}: buffer ${buffer.id} was freed`)
@@ -378,7 +369,7 @@ export class FakeKernel extends FakeFileIo implements SocketIo {
     }
   }
 
-  private misuse(sentence: string): never {
+  protected misuse(sentence: string): never {
     const error = new MisuseError(sentence)
     this.misuses.push(error)
     throw error
