@@ -58,7 +58,7 @@ export const sendingMutants: readonly Mutant[] = [
 
 /** The peer's close`,
     breaks: 'a peer that never answers our close frame is waited for without end',
-    exhibit: 'M13',
+    exhibit: 'M14',
   },
   {
     name: 'linger-without-end',
