@@ -21,6 +21,7 @@
 #include <new>
 
 #include "addon.h"
+#include "glibc-floor.h"
 
 namespace extpoll {
 
