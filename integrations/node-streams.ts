@@ -128,7 +128,7 @@ export function attach(server: Server, ctx: Context, options: AttachOptions = {}
   const { path, subprotocols, closeWith = 'server', graceMs = DEFAULT_GRACE_MS } = options
   const leave = join(server, { ...targetOf(ctx, options), path, subprotocols })
   const withServer = closeWith === 'server' || closeWith === 'both'
-  const unwire = withServer ? closeWithServer(server, ctx, graceMs) : undefined
+  const unwire = withServer ? closeWithServer(server, { ctx, graceMs, leave }) : undefined
   const detach = (): void => {
     leave()
     unwire?.()
@@ -147,8 +147,10 @@ export function attach(server: Server, ctx: Context, options: AttachOptions = {}
  *
  * @param head what Node read behind the request. What arrived since then waits in the stream,
  *   however late this is called
- * @returns the connection; null where the network filter or a limit refused it: 503 was answered
- * @throws UsageError ERR_EXTPOLL_STREAM for a stream that is destroyed or somebody else's
+ * @returns the connection; null where the network filter or a limit refused it, which was answered
+ *   with 503, and where the peer is gone by now
+ * @throws UsageError ERR_EXTPOLL_STREAM for a stream that is somebody else's, or carries no bytes;
+ *   ContextDestroyedError
  *
  * @example
  * server.on('upgrade', (request, socket, head) => {
@@ -197,8 +199,11 @@ function checkAttach(server: Server, options: AttachOptions): void {
     refuseAttach('subprotocols must be a list of at least one name')
   if (closeWith !== undefined && !CLOSE_WITH.includes(closeWith))
     refuseAttach(`closeWith must be one of ${CLOSE_WITH.join(', ')}`)
-  if (graceMs !== undefined && !(graceMs >= 1 && graceMs <= MAX_GRACE_MS))
-    refuseAttach(`graceMs must be from 1 to ${MAX_GRACE_MS}`)
+  if (
+    graceMs !== undefined &&
+    !(Number.isInteger(graceMs) && graceMs >= 1 && graceMs <= MAX_GRACE_MS)
+  )
+    refuseAttach(`graceMs must be a whole number from 1 to ${MAX_GRACE_MS}`)
   if (authorize !== undefined && typeof authorize !== 'function')
     refuseAttach('authorize must be a function')
   if (isHttpServer(server)) return

@@ -29,6 +29,8 @@ import { client, validRequest } from './support/wire-bytes.js'
 
 for (const kind of ['streams', 'hand-over'] as const) {
   describe(`67 attach, ${kind}`, () => {
+    if (kind === 'hand-over') needsAddon()
+
     it('serves WebSockets at its path, and the server everything else', async () => {
       const { ctx, how } = setUp(kind)
       const server = http.createServer((request, response) => response.end(`page ${request.url}`))
@@ -168,7 +170,6 @@ for (const kind of ['streams', 'hand-over'] as const) {
       assert.equal(((await told) as [number])[0], 1001)
       await closed
       while (!isDestroyed(ctx)) await sleep(1)
-      assert.ok(!Object.hasOwn(server, 'close'), 'close() is its own again')
       assert.equal(server.listenerCount('upgrade'), 0)
     })
 
@@ -233,10 +234,10 @@ describe('67 hand-overs', function () {
   this.timeout(60_000)
 
   for (const how of ['', '--streams'])
-    it(`by the thousand, early and late: no byte lost, nothing left ${how}`, async () => {
-      const args = ['test/hand-overs.mjs', '--count', '2000', ...(how === '' ? [] : [how])]
+    it(`by the hundred, early and late: no byte lost, nothing left ${how}`, async () => {
+      const args = ['test/hand-overs.mjs', '--count', '600', ...(how === '' ? [] : [how])]
       const program = new Program(process.execPath, args)
       assert.equal((await program.ended).status, 0, program.stdout + program.stderr)
-      assert.match(program.stdout, /^2000 hand-overs in .* 2000 taken/)
+      assert.match(program.stdout, /^600 hand-overs in .* 600 taken/)
     })
 })

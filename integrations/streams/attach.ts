@@ -110,11 +110,15 @@ class Router {
   }
 }
 
-/** What goes wrong with one connection costs that one, and never the server it came by. */
+/**
+ * What goes wrong with one connection costs that one, and never the server it came by.
+ * @throws what a callback threw where no `onError` took it: the stream is taken all the same
+ */
 function orDestroy(stream: Duplex, take: () => unknown): void {
   try {
     take()
   } catch (error) {
+    if (stream.destroyed || ownerOf(stream) !== undefined) throw error
     stream.on('error', () => undefined).destroy()
     process.emitWarning(error as Error)
   }

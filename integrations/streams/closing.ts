@@ -3,8 +3,19 @@ import type { Server } from 'node:net'
 import { closeAll, contextDestroy, isDestroyed, pollFds } from '../../src/index.js'
 import type { Context } from '../../src/index.js'
 
-/** Servers that a context ends with: it ends when the last of them is closed. */
-const serversOf = new WeakMap<Context, Set<Server>>()
+/** A context that ends with a server. */
+export interface Tie {
+  readonly ctx: Context
+  /** How long peers have to answer 1001. */
+  readonly graceMs: number
+  /** Takes the context out of the server, so that nobody new comes. */
+  readonly leave: () => void
+}
+
+/** By server: its close() is wrapped once, however many contexts end with it. */
+const tiesOf = new WeakMap<Server, Set<Tie>>()
+/** By context: it ends when the server of the last of these has closed. */
+const openTiesOf = new WeakMap<Context, Set<Tie>>()
 
 /**
  * Ends the context with the server: `server.close()` gives every peer 1001 and `graceMs` to answer
@@ -12,24 +23,37 @@ const serversOf = new WeakMap<Context, Set<Server>>()
  * has ended, which is what it must bring about: so the method is wrapped.
  * @returns undoes it
  */
-export function closeWithServer(server: Server, ctx: Context, graceMs: number): () => void {
-  const servers = serversOf.get(ctx) ?? new Set<Server>()
-  serversOf.set(ctx, servers.add(server))
+export function closeWithServer(server: Server, tie: Tie): () => void {
+  const ties = tiesOf.get(server) ?? wrapClose(server)
+  ties.add(tie)
+  const open = openTiesOf.get(tie.ctx) ?? new Set()
+  openTiesOf.set(tie.ctx, open.add(tie))
+  return () => {
+    ties.delete(tie)
+    open.delete(tie)
+  }
+}
+
+function wrapClose(server: Server): Set<Tie> {
+  const ties = new Set<Tie>()
+  tiesOf.set(server, ties)
   const close = server.close.bind(server)
-  const own = Object.hasOwn(server, 'close')
-  const wrapped = (...args: Parameters<Server['close']>): Server => {
+  // For good, since somebody may wrap it after us. Without ties it does what it did.
+  server.close = (...args) => {
     const result = close(...args)
-    if (servers.delete(server) && servers.size === 0) endGracefully(ctx, graceMs)
+    for (const tie of [...ties]) {
+      ties.delete(tie)
+      serverClosed(tie)
+    }
     return result
   }
-  server.close = wrapped
-  return () => {
-    servers.delete(server)
-    // Somebody may have wrapped it after us: then ours goes on, and does nothing more.
-    if (server.close !== wrapped) return
-    if (own) server.close = close
-    else delete (server as Partial<Server>).close
-  }
+  return ties
+}
+
+function serverClosed(tie: Tie): void {
+  tie.leave()
+  const open = openTiesOf.get(tie.ctx)
+  if (open?.delete(tie) === true && open.size === 0) endGracefully(tie.ctx, tie.graceMs)
 }
 
 function endGracefully(ctx: Context, graceMs: number): void {

@@ -10,8 +10,9 @@ import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { adoptSocket } from '../../src/index.js'
+import { adoptSocket, isDestroyed, pollFds } from '../../src/index.js'
 import type { AdoptOptions, Context, Host, Wsi } from '../../src/index.js'
+import { checkedStream } from './checked-stream.js'
 
 /** A host of the kernel's descriptors under Node's loop: `epollHost()` is one. */
 export interface NativeHost extends Host {
@@ -25,6 +26,8 @@ export interface NativeHost extends Host {
  * Hands a plain socket over.
  * @returns the connection; null where it was refused, undefined where the socket cannot be handed
  *   over (TLS, bytes on their way out, no descriptor): it is as it was in both
+ * @throws as adoptSocket: UsageError for a stream that nobody can take; what a callback threw,
+ *   where the socket may be taken all the same and the stream is destroyed then
  */
 export function handOver(
   ctx: Context,
@@ -32,36 +35,42 @@ export function handOver(
   stream: Duplex,
   options: AdoptOptions,
 ): Wsi | null | undefined {
-  const fd = descriptorOf(stream)
+  const fd = descriptorOf(checkedStream(stream, true))
   const copy = fd === undefined ? -1 : (native as NativeHost).duplicate(fd)
   if (copy < 0) return undefined
-  stream.pause()
-  const read: Uint8Array[] = []
-  for (let chunk = take(stream); chunk !== null; chunk = take(stream)) read.push(chunk)
-  let wsi: Wsi | null = null
+  const read = takeAll(stream)
+  let taken = false
   try {
-    const head = Buffer.concat([...(options.head === undefined ? [] : [options.head]), ...read])
-    wsi = adoptSocket(ctx, copy, { ...options, head, host: native })
+    const head = Buffer.concat([...(options.head === undefined ? [] : [options.head]), read])
+    const wsi = adoptSocket(ctx, copy, { ...options, head, host: native })
+    taken = wsi !== null
+    return wsi
+  } catch (error) {
+    // Told when the call unwinds, by which time the socket may be the context's (C29).
+    taken = isDestroyed(ctx) || pollFds(ctx).some((entry) => entry.fd === copy)
+    throw error
   } finally {
-    if (wsi === null) {
+    if (taken) stream.on('error', () => undefined).destroy()
+    else {
       closeSync(copy)
-      if (read.length > 0) stream.unshift(Buffer.concat(read))
+      if (read.length > 0) stream.unshift(read)
     }
   }
-  if (wsi !== null) stream.on('error', () => undefined).destroy()
-  return wsi
 }
 
-function take(stream: Duplex): Buffer | null {
-  return stream.read() as Buffer | null
+/** What Node has read and nobody has taken; it reads no more. */
+function takeAll(stream: Duplex): Buffer {
+  stream.pause()
+  const pieces: Buffer[] = []
+  const take = (): Buffer | null => stream.read() as Buffer | null
+  for (let piece = take(); piece !== null; piece = take()) pieces.push(piece)
+  return Buffer.concat(pieces)
 }
 
 /** The descriptor behind a stream, where it is a plain socket that nothing is leaving from. */
 function descriptorOf(stream: Duplex): number | undefined {
   if (!(stream instanceof Socket) || stream instanceof TLSSocket) return undefined
-  const { destroyed, readable, writable, writableLength, connecting } = stream
-  if (destroyed || connecting || !readable || !writable || writableLength > 0) return undefined
-  if (stream.readableObjectMode || stream.listenerCount('data') > 0) return undefined
+  if (stream.connecting || stream.writableLength > 0) return undefined
   // The one private thing that is needed of Node: without it, streams do the work.
   const { _handle: handle } = stream as unknown as { _handle?: { fd?: unknown } | null }
   const fd = handle?.fd

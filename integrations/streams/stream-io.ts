@@ -6,12 +6,13 @@
 import { Buffer } from 'node:buffer'
 import { connect, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Errno, FIRST_VIRTUAL_FD, UsageError, WOULD_BLOCK } from '../../src/index.js'
+import { Errno, FIRST_VIRTUAL_FD, WOULD_BLOCK } from '../../src/index.js'
 import type { IoBuffer, ListenOptions, Resolver, SocketAddress, SocketIo } from '../../src/index.js'
+import { checkedStream } from './checked-stream.js'
 import { finishThenDestroy } from './ending.js'
 import { StreamListener } from './stream-listener.js'
 import { StreamResolver } from './stream-resolver.js'
-import { ownerOf, StreamSocket } from './stream-socket.js'
+import { StreamSocket } from './stream-socket.js'
 import type { ReadyQueue, VirtualFd } from './virtual-fd.js'
 
 const NOWHERE: SocketAddress = { name: '', address: '', port: 0, family: '' }
@@ -189,27 +190,4 @@ function reset(stream: Duplex): void {
       // TLS, or a pipe
     }
   stream.destroy()
-}
-
-function checkedStream(stream: number | object, begun: boolean): Duplex {
-  const refuse = (why: string): never => {
-    throw new UsageError('ERR_EXTPOLL_STREAM', `this stream cannot be adopted: ${why}`)
-  }
-  if (typeof stream === 'number')
-    return refuse('a descriptor is for a host of the kernel, epollHost() or rawHost()')
-  const duplex = stream as Duplex
-  const { on, write, resume, pause } = duplex as Partial<Duplex>
-  if ([on, write, resume, pause].some((method) => typeof method !== 'function'))
-    refuse('it is no Duplex')
-  if (ownerOf(duplex) !== undefined) refuse('it is adopted already')
-  if (duplex.destroyed || !duplex.readable || !duplex.writable)
-    refuse('it is destroyed, or one of its sides has ended')
-  if (duplex.readableObjectMode || duplex.writableObjectMode)
-    refuse('it is in object mode, and carries no bytes')
-  if (duplex.readableEncoding !== null) refuse('setEncoding() made its bytes text')
-  if (duplex.listenerCount('data') > 0 || duplex.listenerCount('readable') > 0)
-    refuse("somebody reads from it: remove the listeners of 'data' and 'readable' first")
-  if (duplex.readableDidRead && !begun)
-    refuse('it was read from: give what was read as head, an empty one where that was not for us')
-  return duplex
 }

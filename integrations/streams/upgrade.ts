@@ -9,6 +9,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ACCEPT, adoptSocket, answerHandshake, DEFER, UsageError } from '../../src/index.js'
 import type { AdoptOptions, Context, FilterAnswer, Host, Refusal, Wsi } from '../../src/index.js'
+import { isOver } from './checked-stream.js'
+import { finishThenDestroy } from './ending.js'
 import { handOver } from './hand-over.js'
 
 /** True goes on, false refuses with 403, a Refusal refuses as it says; DEFER: `answerHandshake`. */
@@ -38,13 +40,20 @@ const UNAVAILABLE =
   'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n' +
   'Content-Length: 0\r\n\r\n'
 
-/** @returns the connection; null where limits or the network filter refused it: 503 was answered */
+/**
+ * @returns the connection; null where limits or the network filter refused it, which was answered
+ *   with 503, and where the peer is gone by now
+ */
 export function takeUpgrade(
   { ctx, native, streams, authorize }: UpgradeTarget,
   request: IncomingMessage,
   stream: Duplex,
   head: Uint8Array,
 ): Wsi | null {
+  if (isOver(stream)) {
+    stream.on('error', () => undefined).destroy()
+    return null
+  }
   const options: AdoptOptions = {
     head: Buffer.concat([writeHead(request), head]),
     ...(authorize === undefined ? {} : { authorize: gateOf(authorize, request) }),
@@ -58,7 +67,8 @@ export function takeUpgrade(
 
 function refuse(stream: Duplex): void {
   stream.on('error', () => undefined)
-  stream.end(UNAVAILABLE, () => stream.destroy())
+  stream.write(UNAVAILABLE)
+  finishThenDestroy(stream)
 }
 
 /** The request as it came. Node's strings are Latin-1, byte for byte. */

@@ -1,5 +1,5 @@
 /**
- * A descriptor that no kernel knows: what the loop of streams-loop.ts needs of one.
+ * A descriptor that no kernel knows: what the loop of stream-loop.ts needs of one.
  *
  * Whose it is, what is waited for, and what is ready now. Knows no stream; the two kinds are in
  * stream-socket.ts and stream-listener.ts.
