@@ -27,6 +27,7 @@ import type {
 import { epollHost } from '../epoll.js'
 import { CommandError } from './command.js'
 import type { Command } from './command.js'
+import { keepYoungGenerationSmall } from './heap.js'
 import { hostNames, hosts, hostsForWorkers } from './hosts.js'
 import type { HostName } from './hosts.js'
 import { tellListening } from './listening.js'
@@ -34,7 +35,6 @@ import { ipAddress, oneOf, optionHelp, parseOptions, wholeNumber } from './optio
 import type { OptionValues } from './options.js'
 import { printError, printLine } from './print.js'
 import { startWorkers } from './workers.js'
-import { keepYoungGenerationSmall } from './young-generation.js'
 
 const DEFAULT_ADDRESS = '127.0.0.1'
 const DEFAULT_PORT = 9000
@@ -97,7 +97,7 @@ type EchoValues = OptionValues<typeof options>
 
 async function serveHere(values: EchoValues): Promise<void> {
   const open = hosts[hostOf(values)]()
-  if (open.allocates !== true) keepYoungGenerationSmall()
+  open.tuneHeap()
   try {
     const { port, ...context } = contextOptions(values)
     const address = values.address.at(-1) ?? DEFAULT_ADDRESS

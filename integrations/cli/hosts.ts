@@ -13,14 +13,15 @@ import type { Context, Host, SocketAddress } from '../../src/index.js'
 import { epollHost, service, watchSignals } from '../epoll.js'
 import type { Poller } from '../epoll.js'
 import { attach, streamsHost } from '../node-streams.js'
+import { keepHeapSmall, keepYoungGenerationSmall } from './heap.js'
 
 /** A host that is open. */
 export interface OpenHost {
   readonly host: Host
   /** See Poller: what wakes a worker. Absent: it can be none. */
   readonly wakeFd?: number
-  /** Node makes objects for every message: V8 is left to find its own sizes. */
-  readonly allocates?: boolean
+  /** Tells V8 what its heap is for, in a process that serves and does nothing else. */
+  readonly tuneHeap: () => void
   /** Listens in the context's place, where the host is inside a server. @returns where */
   listen?(ctx: Context, address: string, port: number): Promise<SocketAddress>
   /**
@@ -82,6 +83,7 @@ function openEpoll(seat?: Seat): OpenHost {
   return {
     host,
     wakeFd: poller.wakeFd,
+    tuneHeap: keepYoungGenerationSmall,
     serveUntilSignal(ctx) {
       while (ears.count() === 0) service(ctx, -1)
       const endMs = host.now() + GRACE_MS
@@ -118,7 +120,8 @@ function openNodeLoop(seat?: Seat): OpenHost {
 }
 
 function openNodeStreams(): OpenHost {
-  return { ...onNodeLoop(streamsHost(), () => undefined), allocates: true }
+  // Node makes objects for every message: V8 is left to find its own sizes.
+  return { ...onNodeLoop(streamsHost(), () => undefined), tuneHeap: () => undefined }
 }
 
 /** An http server listens, and its upgrades are handed over to epoll. */
@@ -131,6 +134,7 @@ function openHandOver(): OpenHost {
   })
   return {
     ...open,
+    tuneHeap: keepHeapSmall,
     async listen(ctx, address, port) {
       attach(server, ctx, { native, closeWith: 'context' })
       server.listen(port, address)
@@ -147,6 +151,7 @@ function onNodeLoop(host: Host, closeHost: () => void, seat?: Seat): OpenHost {
   const stopListening = listenForSignals(seat, () => void signals.emit('signal'))
   return {
     host,
+    tuneHeap: keepYoungGenerationSmall,
     async serveUntilSignal(ctx) {
       await once(signals, 'signal')
       const endMs = host.now() + GRACE_MS
