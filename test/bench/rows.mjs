@@ -75,6 +75,21 @@ const yardstickRow = (name, load) => ({
   ratios: [{ of: 'bare', over: 'raw' }],
 })
 
+/** Inside Node: streams and sockets handed over, beside a bare net.Socket echo and `ws`. */
+const insideRow = (name, load, overWs, overNet) => ({
+  name,
+  title: `${describe(load)}, inside Node`,
+  unit: 'message',
+  load,
+  series: series('net', 'streams', 'handover', 'uv', 'ws', 'net'),
+  ratios: [
+    { of: 'streams', over: 'ws', level: 'Must', most: overWs },
+    { of: 'streams', over: 'net', ...(overNet ? { level: 'Must', most: overNet } : {}) },
+    { of: 'handover', over: 'uv', level: 'Must', most: 1.1 },
+    { of: 'handover', over: 'ws' },
+  ],
+})
+
 function describeBytes(bytes) {
   return bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`
 }
@@ -118,6 +133,8 @@ export const rows = [
       { of: 'uv beside idle', over: 'uv', level: 'Aim', most: 1.05 },
     ],
   },
+  insideRow('inside-20x1', workload(20, 1), 0.97, 1.1),
+  insideRow('inside-20x16', workload(20, 16), 0.15),
   broadcastRow('broadcast-20x1000', 20, 1000),
   broadcastRow('broadcast-20x5000', 20, 5000),
   broadcastRow('broadcast-1kx1000', 1024, 1000),
@@ -142,11 +159,12 @@ export const memoryRow = {
   name: 'memory',
   title: 'process memory per idle connection, in bytes',
   // The command keeps V8's young generation small: so does `ws small`, and `ours plain` does not.
-  servers: ['bare', 'ours', 'uv', 'ours plain', 'ws', 'ws small'],
+  servers: ['bare', 'ours', 'uv', 'handover', 'streams', 'ours plain', 'ws', 'ws small'],
   idle: [4000, 16000],
   rounds: 3,
   targets: [
-    { level: 'Must', most: 1024 },
-    { level: 'Aim', most: 600 },
+    { keys: ['ours', 'uv', 'handover'], level: 'Must', most: 1024 },
+    { keys: ['ours', 'uv'], level: 'Aim', most: 600 },
+    { keys: ['streams'], level: 'Must', most: 1, over: 'ws' },
   ],
 }

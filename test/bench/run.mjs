@@ -76,7 +76,7 @@ function parseOptions() {
   return { values, chosen, timing }
 }
 
-const isOurs = (kind) => /^(ours|uv)/.test(kind)
+const isOurs = (kind) => /^(ours|uv|streams|handover)/.test(kind)
 const withoutOurs = (row) => ({
   ...row,
   series: row.series.filter(({ server }) => !isOurs(server)),

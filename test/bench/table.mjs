@@ -50,8 +50,14 @@ function printRow(row) {
   }
 }
 
-/** The targets are for our own servers. */
-export const memoryTargets = ({ targets }, key) => (key === 'ours' || key === 'uv' ? targets : [])
+/** The targets of one server, each as bytes. */
+export const memoryTargets = ({ targets, medians }, key) =>
+  targets
+    .filter(({ keys }) => keys.includes(key))
+    .map((target) => ({ ...target, most: target.most * bytesOf(medians, target.over) }))
+
+const bytesOf = (medians, key) =>
+  key === undefined ? 1 : Math.round(medians.find((median) => median.key === key).total.value)
 
 function printMemory(memory) {
   console.log(`\n${memory.name}: ${memory.title}, from ${memory.idle.join(' to ')} connections`)
