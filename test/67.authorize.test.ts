@@ -13,10 +13,13 @@ import {
   type Wsi,
 } from '../src/index.js'
 import { connected, echoes, listening, refusal, setUp, talk } from './support/inside-server.js'
+import { needsAddon } from './support/epoll-addon.js'
 import { client, validRequest } from './support/wire-bytes.js'
 
 for (const kind of ['streams', 'hand-over'] as const) {
   describe(`67 authorize, ${kind}`, () => {
+    if (kind === 'hand-over') needsAddon()
+
     const served = async (
       authorize: AttachOptions['authorize'],
       options: Partial<ContextOptions> = {},

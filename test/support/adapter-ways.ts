@@ -9,17 +9,21 @@
  * does. The scenarios know rows by these functions alone.
  */
 import { once } from 'node:events'
+import * as net from 'node:net'
+import type { Duplex } from 'node:stream'
+import * as tls from 'node:tls'
 import type { Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fakePoller, type CheckedHost, type FakePoller } from '../../integrations/fake-poller.js'
 import { epollHost, socketIo, tcpAddress } from '../../integrations/epoll.js'
-import { getListenAddress, hostOf } from '../../src/index.js'
+import { adoptSocket, getListenAddress, hostOf } from '../../src/index.js'
 import type { Context } from '../../src/index.js'
-import { createServer, type AddressInfo } from 'node:net'
-import { attach } from '../../integrations/node-streams.js'
+import { attach, type AttachOptions } from '../../integrations/node-streams.js'
 import { App, TICK_MS, type Ground, type Plan, type Report } from './adapter-app.js'
 import { ForeignLoop, NodeGround, RawLoop, ServiceLoop, StreamsGround } from './adapter-loops.js'
+import { certificate } from './certificate.js'
 import { startWorker } from './epoll-addon.js'
+import { streamPair } from './stream-pair.js'
 
 /** A connection's other end, without a loop of its own. */
 export interface Transport {
@@ -96,6 +100,45 @@ class SocketTransport implements Transport {
   dispose(): void {
     if (this.#open) socketIo.close(this.#fd, false)
     this.#open = false
+  }
+}
+
+/** A far end that is a stream: read when somebody looks, as the others are. */
+class StreamTransport implements Transport {
+  over = false
+  readonly #stream: Duplex
+  readonly #reset: () => void
+
+  constructor(stream: Duplex, reset: () => void) {
+    this.#stream = stream
+    this.#reset = reset
+    stream.on('end', () => (this.over = true))
+    stream.on('close', () => (this.over = true))
+    stream.on('error', () => (this.over = true))
+  }
+
+  send(bytes: Buffer): boolean {
+    if (this.#stream.writable) this.#stream.write(bytes)
+    return true
+  }
+
+  receive(): Buffer {
+    const parts: Buffer[] = []
+    const read = (): Buffer | null => this.#stream.read() as Buffer | null
+    for (let part = read(); part !== null; part = read()) parts.push(part)
+    return Buffer.concat(parts)
+  }
+
+  end(): void {
+    this.#stream.end()
+  }
+
+  reset(): void {
+    this.#reset()
+  }
+
+  dispose(): void {
+    this.#stream.destroy()
   }
 }
 
@@ -233,20 +276,56 @@ async function worker(plan: Plan): Promise<Running> {
   }
 }
 
-/** Node's own loop and streams; `handsOver` puts sockets out of Node's hands into epoll. */
-async function onStreams(plan: Plan, handsOver: boolean): Promise<Running> {
-  const native = handsOver ? epollHost() : undefined
+/** Node's own loop and streams; what it listens on is its own. */
+function onStreams(plan: Plan): Promise<Running> {
+  return Promise.resolve(hereWith(new StreamsGround(undefined), plan, () => sleep(1)))
+}
+
+/** Sockets put out of Node's hands into epoll. */
+async function handedOver(plan: Plan): Promise<Running> {
+  const native = epollHost()
   const ground = new StreamsGround(native)
   const app = new App(ground, plan)
-  const server = createServer()
-  if (native !== undefined) {
-    const checker = hostOf(app.ctx) as CheckedHost
-    attach(server, app.ctx, { native: checker.guest(native), closeWith: 'context' })
-    await once(server.listen(0, '127.0.0.1'), 'listening')
+  const checker = hostOf(app.ctx) as CheckedHost
+  const port = await attached(net.createServer(), app.ctx, { native: checker.guest(native) })
+  return hereAt(ground, app, port, () => sleep(1))
+}
+
+async function overTls(plan: Plan): Promise<Running> {
+  const ground = new StreamsGround(undefined)
+  const app = new App(ground, plan)
+  const { key, cert } = certificate()
+  const port = await attached(tls.createServer({ key, cert }), app.ctx)
+  const running = hereAt(ground, app, port, () => sleep(1))
+  const connect = (): Transport => {
+    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
+    const stream = tls.connect({ socket, ca: cert, host: '127.0.0.1' })
+    return new StreamTransport(stream, () => socket.resetAndDestroy())
   }
-  const address =
-    native === undefined ? getListenAddress(app.ctx)! : (server.address() as AddressInfo)
-  return hereAt(ground, app, address.port, () => sleep(1))
+  return { ...running, connect }
+}
+
+function inMemory(plan: Plan): Promise<Running> {
+  const ground = new StreamsGround(undefined)
+  const app = new App(ground, plan)
+  const running = hereAt(ground, app, 0, () => sleep(1))
+  const connect = (): Transport => {
+    const [near, far] = streamPair()
+    adoptSocket(app.ctx, near)
+    return new StreamTransport(far, () => far.destroy())
+  }
+  return Promise.resolve({ ...running, connect })
+}
+
+/** @returns the port; the server is closed with the context */
+async function attached(
+  server: net.Server,
+  ctx: Context,
+  options: AttachOptions = {},
+): Promise<number> {
+  attach(server, ctx, { ...options, closeWith: 'context' })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return (server.address() as net.AddressInfo).port
 }
 
 type OwnLoop = ServiceLoop | RawLoop | ForeignLoop
@@ -266,18 +345,22 @@ export const adaptersUnderTest: readonly AdapterUnderTest[] = [
     needsAddon: true,
     start: (plan) => Promise.resolve(hereWith(new NodeGround(), plan, () => sleep(1))),
   },
+  { name: 'streamsHost()', needsAddon: true, reuses: false, start: onStreams },
   {
-    name: 'streamsHost()',
+    name: 'streamsHost(), TLS',
     needsAddon: false,
+    accepts: false,
     reuses: false,
-    start: (plan) => onStreams(plan, false),
+    start: overTls,
   },
   {
-    name: 'attach, handed over to epoll',
-    needsAddon: true,
+    name: 'streamsHost(), streams in memory',
+    needsAddon: false,
     accepts: false,
-    start: (plan) => onStreams(plan, true),
+    reuses: false,
+    start: inMemory,
   },
+  { name: 'attach, handed over to epoll', needsAddon: true, accepts: false, start: handedOver },
   ownLoop('rawHost() and a Poller over epoll', () => new RawLoop('epoll')),
   ownLoop('rawHost() and a Poller over poll(2)', () => new RawLoop('poll')),
   ownLoop('one descriptor in a foreign epoll', () => new ForeignLoop('epoll')),

@@ -26,8 +26,11 @@ export interface Transport {
   readonly host: () => Host
   /** A new connection to the context: its far end. */
   connect(ctx: Context): Promise<Duplex>
-  /** Whether every chunk written arrives as one: then rows are run a byte at a time. */
-  readonly keepsChunks: boolean
+  /**
+   * How small the pieces get that rows are sent in: where a chunk written arrives as one, each byte
+   * by itself; where a connection costs more than its row, whole is enough.
+   */
+  readonly pieces: 'bytes' | 'halves' | 'whole'
   /** Whether a hangup is a reset over there; of TLS it is an end like any other. */
   readonly resets: boolean
 }
@@ -45,7 +48,7 @@ export async function runRowOver(transport: Transport, row: Row): Promise<void> 
   if (expected.end === 'resets' && !transport.resets) Object.assign(expected, { end: 'closes' })
   const ctx = contextFor(transport, row, log, errors, ends)
   try {
-    for (const [way, pieces] of ways(row.send, transport.keepsChunks)) {
+    for (const [way, pieces] of ways(row.send, transport.pieces)) {
       const far = await FarEnd.connect(transport, ctx)
       if (row.from !== 'new') await far.open()
       log.length = errors.length = ends.length = 0
@@ -101,12 +104,12 @@ function contextFor(
   })
 }
 
-function* ways(send: Uint8Array, keepsChunks: boolean): Generator<[string, Uint8Array[]]> {
+function* ways(send: Uint8Array, pieces: Transport['pieces']): Generator<[string, Uint8Array[]]> {
   yield ['whole', [send]]
-  if (send.length < 2) return
+  if (send.length < 2 || pieces === 'whole') return
   const middle = send.length >> 1
   yield ['halves', [send.subarray(0, middle), send.subarray(middle)]]
-  if (keepsChunks && send.length <= MAX_PIECES)
+  if (pieces === 'bytes' && send.length <= MAX_PIECES)
     yield ['a byte at a time', Array.from(send, (_, at) => send.subarray(at, at + 1))]
 }
 
