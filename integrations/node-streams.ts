@@ -34,9 +34,9 @@ export interface StreamsHost extends Host {
 
 /**
  * A Host over Node's streams. Each Duplex is a descriptor from 2^30 up; `port` and `path` of
- * createContext listen with node:net, `clientConnect` connects with it, and asks node:dns names.
- * Node's loop serves it: nothing is to be called, and what a callback throws and no `onError` takes
- * is an uncaughtException.
+ * createContext listen with node:net, `clientConnect` connects with it, and names are asked of
+ * node:dns. Node's loop serves it: nothing is to be called, and what a callback throws and no
+ * `onError` takes is an uncaughtException.
  *
  * @returns a new Host; it owns nothing and need not be closed
  *
