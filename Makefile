@@ -118,8 +118,9 @@ demo: build addon ## a chat and its poll set on 127.0.0.1:8080 (PORT=9000 make d
 shots: build addon ## photograph the demo's page in Chromium, to test/.out/shots
 	$(BIN)/mocha test/shots.ts
 
-bench: build addon ## what a server spends, beside bare C and ws: a table and .bench/chart.svg
+bench: build addon ## what server and client spend, beside bare C and ws: a table and .bench/chart.svg
 	$(NODE) test/bench/run.mjs $(ARGS)
+	$(if $(filter-out --smoke --check,$(ARGS)),,$(NODE) test/bench/client.mjs $(ARGS))
 
 bench-files: build addon ## CPU per request for files of 1 KiB and 1 MiB, beside nginx and Node's http
 	$(NODE) test/bench/files.mjs $(ARGS)

@@ -1,5 +1,5 @@
 /**
- * Eight hosts, each wrong in one way, and the right one: the checker reports H1 to H8 by id, and
+ * Nine hosts, each wrong in one way, and the right one: the checker reports H1 to H9 by id, and
  * nothing in a million calls.
  *
  * The library is the real one, on the fake poller; what is wrong is the loop of the test.
@@ -20,6 +20,7 @@ import type {
 } from '../integrations/fake-poller.js'
 import { hostRules } from '../integrations/simulation/checker-rules-host.js'
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, TEXT, createContext } from '../src/index.js'
+import { clientConnect, contextDestroy } from '../src/index.js'
 import { defineProtocol, nextTimeout, rxFlowControl, serviceFd, write } from '../src/index.js'
 import type { Context, ContextOptions, Pollfd, Wsi } from '../src/index.js'
 import { StandIn } from './support/stand-in.js'
@@ -247,9 +248,33 @@ describe('50 a wrong host is reported by id', () => {
     assert.deepEqual(reborn.broken, ['H8'])
   })
 
-  it('knows eight of them', () => {
+  it('H9 gives entropy that is none: a mask of zero is noticed', () => {
+    for (const fill of [
+      (bytes: Uint8Array): void => {
+        bytes.fill(0)
+      },
+      (bytes: Uint8Array) => bytes.set(Array.from(bytes, (_, at) => at)),
+    ]) {
+      const poller = fakePoller()
+      const host = checked({ ...poller.host, randomFill: fill })
+      const protocol = defineProtocol({
+        handlers: {
+          CLIENT_ESTABLISHED(wsi) {
+            for (let sent = 0; sent < 100; sent++) write(wsi, 'x', TEXT)
+          },
+        },
+      })
+      const ctx = createContext({ host, port: 1, protocols: [protocol] })
+      clientConnect(ctx, { address: '127.0.0.1', port: 1 })
+      poller.run(ctx)
+      contextDestroy(ctx)
+      assert.deepEqual([...new Set(host.violations.map(({ rule }) => rule))], ['H9'])
+    }
+  })
+
+  it('knows nine of them', () => {
     const ids = hostRules.map(({ id }) => id)
-    assert.deepEqual(ids, ['H1', 'H2', 'H3', 'H4', 'H5', 'H6', 'H7', 'H8'])
+    assert.deepEqual(ids, ['H1', 'H2', 'H3', 'H4', 'H5', 'H6', 'H7', 'H8', 'H9'])
   })
 })
 

@@ -8,6 +8,7 @@
 import { UsageError } from '../../src/index.js'
 import type { Command } from './command.js'
 import { CommandError } from './command.js'
+import { connect } from './connect.js'
 import { echo } from './echo.js'
 import { printError, printLine } from './print.js'
 import { serve } from './serve.js'
@@ -17,6 +18,7 @@ import { WorkerError } from './workers.js'
 const commands: ReadonlyMap<string, Command> = new Map([
   ['echo', echo],
   ['serve', serve],
+  ['connect', connect],
   ['sim', sim],
   ['shrink', shrinkCommand],
 ])

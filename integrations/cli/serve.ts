@@ -30,7 +30,7 @@ import { hosts } from './hosts.js'
 import { tellListening } from './listening.js'
 import { flag, ipAddress, oneOf, optionHelp, parseOptions, wholeNumber } from './options.js'
 import { printError, printLine } from './print.js'
-import { keepYoungGenerationSmall } from './young-generation.js'
+import { keepYoungGenerationSmall } from './heap.js'
 
 const DEFAULT_ADDRESS = '127.0.0.1'
 const DEFAULT_PORT = 8080

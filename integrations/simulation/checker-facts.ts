@@ -229,6 +229,8 @@ export class Scene {
   callNo = 0
   /** The last `now` that the host gave; NaN before. */
   nowMs = Number.NaN
+  /** What the host's entropy was when it was last asked. */
+  entropy: Uint8Array | undefined
   /** Counts everything that is not idleness: bytes moved, errors, callbacks, announcements. */
   progress = 0
   /** The poller's waits, as far as the host tells of them. */

@@ -125,6 +125,15 @@ export class Observer {
     scene.nowMs = nowMs
   }
 
+  entropy(bytes: Uint8Array): void {
+    const { scene } = this
+    for (const rule of this.at.entropy) {
+      const broken = rule.entropy(scene, bytes)
+      if (broken !== undefined) this.report(rule, broken)
+    }
+    scene.entropy = bytes.slice()
+  }
+
   waited(batch: readonly Pollfd[]): void {
     const { scene } = this
     this.log.add('wait', NONE, NONE, batch.length)
@@ -344,6 +353,7 @@ function byStage(rules: readonly Rule[]): RulesByStage {
     settled: having(rules, 'settled'),
     callback: having(rules, 'callback'),
     clock: having(rules, 'clock'),
+    entropy: having(rules, 'entropy'),
     wait: having(rules, 'wait'),
   }
   sorted.set(rules, at)

@@ -27,7 +27,7 @@ export type IoOp =
 export type Broken = string | undefined
 
 export interface Rule {
-  /** Of the contract: C1 to C30, H1 to H8. */
+  /** Of the contract: C1 to C30, H1 to H9. */
   readonly id: string
   readonly sentence: string
   /** Before an announcement is applied. `facts` is the life that is live on the number, if any. */
@@ -57,6 +57,8 @@ export interface Rule {
   callback?(scene: Scene, context: ContextFacts, reason: number, facts: FdFacts | undefined): Broken
   /** The library read the clock; `scene.nowMs` is the reading before. */
   clock?(scene: Scene, nowMs: number): Broken
+  /** The host gave entropy; `scene.entropy` is what it gave before. */
+  entropy?(scene: Scene, bytes: Uint8Array): Broken
   /** The host tells what its wait gave. */
   wait?(scene: Scene, batch: readonly Pollfd[]): Broken
 }

@@ -1,5 +1,5 @@
 /**
- * Rules H1 to H8: what a host may do wrong.
+ * Rules H1 to H9: what a host may do wrong.
  *
  * Each looks at the host's calls as they begin, before the library does anything about them.
  */
@@ -19,6 +19,9 @@ const STRIKES = 3
  * Services between two looks for a forgotten 'more', for a host that does not tell of its waits.
  */
 const LOOK_EVERY = 64
+
+/** Fewer may be alike by chance. */
+const JUDGED_BYTES = 16
 
 export const hostRules: readonly Rule[] = [
   {
@@ -124,6 +127,17 @@ export const hostRules: readonly Rule[] = [
       const old = dead.deletedInBatch < scene.batchNo
       if (!old && dead.servicesAfterDel < scene.contextCount) return undefined
       return `fd ${dead.fd}, gen ${dead.gen}, is serviced after its DEL`
+    },
+  },
+  {
+    id: 'H9',
+    sentence: 'The host gives entropy that is none.',
+    entropy({ entropy }, bytes) {
+      if (bytes.length < JUDGED_BYTES) return undefined
+      const [first] = bytes
+      if (bytes.every((byte) => byte === first)) return `${bytes.length} bytes, all ${first}`
+      const again = entropy?.length === bytes.length && bytes.every((b, at) => b === entropy[at])
+      return again ? `the same ${bytes.length} bytes twice in a row` : undefined
     },
   },
 ]

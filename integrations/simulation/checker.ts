@@ -147,7 +147,10 @@ function watch(host: Host, observer: Observer, poisons: boolean): CheckedHost {
       if (frame !== undefined) frame.context.wallReads += 1
       return host.wallClock()
     },
-    randomFill: (bytes) => host.randomFill(bytes),
+    randomFill(bytes) {
+      host.randomFill(bytes)
+      observer.entropy(bytes)
+    },
     hostname: () => host.hostname(),
     violations: observer.violations,
     assertClean() {

@@ -110,13 +110,16 @@ async function freePort(): Promise<number> {
 }
 
 async function listens(port: number): Promise<void> {
-  for (const endMs = performance.now() + PATIENCE_MS; performance.now() < endMs; await sleep(20)) {
+  const endMs = performance.now() + PATIENCE_MS
+  while (performance.now() < endMs) {
     const socket = connect(port, '127.0.0.1')
-    const reached = await new Promise((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    })
+    const reached = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'close').then(() => false),
+    ]).catch(() => false)
     socket.destroy()
-    if (reached === true) return
+    if (reached) return
+    await sleep(20)
   }
   throw new Error(`nobody listens on port ${port}`)
 }

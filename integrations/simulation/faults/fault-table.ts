@@ -137,7 +137,7 @@ const rows = [
   ...group('entropy', {
     'zero-mask': ['a masking key is all zeros', 'none', 20],
     'repeated-key': ['a peer masks every frame with the key of the one before', 'none', 20],
-    'entropy-repeats': ["the host's entropy gives the same bytes again", 'none', 2],
+    'entropy-repeats': ["the host's entropy gives the same bytes again", 'none', 2, 'H9'],
   }),
   ...group('network', {
     'latency-spike': ['a direction of a connection is slow for a moment', 'none', 40],
