@@ -13,8 +13,8 @@ export const serviceMutants: readonly Mutant[] = [
   {
     name: 'closed-said-foreign',
     file: 'src/service/service-fd.ts',
-    find: "  if (!entry.live) return 'closed'",
-    replace: "  if (!entry.live) return 'foreign'",
+    find: "entry.connection.live ? 'handled' : 'closed'",
+    replace: "entry.connection.live ? 'handled' : 'foreign'",
     breaks: 'an end and a stranger get the same answer',
     exhibit: 'F7',
   },
