@@ -141,6 +141,8 @@ function listen(
       CLEAR_MODE: (fd, bits) => actions.disable(fd, bits),
     },
     maxConnections: MAX_CONNECTIONS,
+    // The page is one request: who looks at the poll set wants to see members.
+    keepAliveTimeoutMs: 1_000,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     onError: (error) => void fail(1, String(error)),
   })
