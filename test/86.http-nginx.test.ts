@@ -136,7 +136,7 @@ describe('86 HTTP behind nginx', function () {
     this.skip()
   })
 
-  it(`${PAIRS} pairs of requests over ${KEPT} kept connections: no answer is another's`, async () => {
+  it(`${PAIRS} pairs over ${KEPT} kept connections: no answer is another's`, async () => {
     const connections = { count: 0 }
     const ctx = serve(connections)
     const front = await NginxFront.start(getListenAddress(ctx)!.port, KEPT)

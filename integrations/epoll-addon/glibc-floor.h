@@ -1,9 +1,9 @@
 // What threads need of glibc, by names that the oldest one has as well. For one file: resolver.cc.
 //
 // The prebuilt addon loads where Node does, on glibc 2.28 (prebuild.mjs checks it). Built beside a
-// newer one it would ask for the versions with which these functions moved into libc.so; their first
-// ones are there still, and the same. __libc_single_threaded is younger: libstdc++ looks at it to
-// count references without a lock, and finds this one, which says no.
+// newer one it would ask for the versions with which these functions moved into libc.so; their
+// first ones are there still, and the same. __libc_single_threaded is younger: libstdc++ looks at
+// it to count references without a lock, and finds this one, which says no.
 // Source: glibc's NEWS for 2.32 and 2.34; as(1), .symver.
 #pragma once
 

@@ -93,7 +93,7 @@ export const socketIo: EpollSocketIo = {
   openFile: (root, path) => addon().openFile(root, path, false),
   fileInfo: (fileFd) => addon().fileInfo(fileFd),
   readFile: (fileFd, fileOffset, into, offset, length) =>
-    addon().readFile(fileFd, fileOffset, into.id, offset, length),
+    addon().readFile(fileFd, fileOffset, idOf(into), offset, length),
   sendFile: (fd, fileFd, offset, length) => addon().sendFile(fd, fileFd, offset, length),
   closeFile(fileFd) {
     addon().closeFile(fileFd)

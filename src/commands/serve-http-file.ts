@@ -8,7 +8,7 @@
 import { type Connection, type Core } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
 import { connectionOf, enter, leave, ownerOf } from '../context/bracket.js'
-import { type FaultName, faults, UsageError } from '../errors.js'
+import { type FaultName, faults, lookAt, UsageError } from '../errors.js'
 import { answerFrom, answerWhole } from '../http/answer.js'
 import { acceptedCodings } from '../http/content-coding.js'
 import { contentTypeOf } from '../http/content-type.js'
@@ -19,7 +19,7 @@ import { namesDotFile, pathOfTarget } from '../http/target-path.js'
 import { Errno } from '../poll/libuv-types.js'
 import { type HttpRequest, type Wsi } from '../protocol/protocol-types.js'
 import { type FileInfo } from '../socket/socket-io.js'
-import { type AnswerHeaders } from '../wire/http-answer.js'
+import { type AnswerHeaders, checkField } from '../wire/http-answer.js'
 
 /** What `serveHttpFile` may serve, and how. */
 export interface ServeFileOptions {
@@ -108,18 +108,26 @@ export function serveHttpFile(
 ): number {
   const connection = connectionOf(wsi, 'serveHttpFile')
   const core = ownerOf(connection)
-  checkOptions(file, contentType, options)
+  const wanted = 'serveHttpFile() takes { root, ... }, an object that can be read'
+  const given = lookAt('ERR_EXTPOLL_FILE_OPTION', wanted, () => copyOf(options))
+  checkOptions(file, contentType, given)
   if (connection.http?.status !== 0 || connection.state !== State.HTTP || core.destroyWanted)
     return 0
   const io = filesOf(connection)
   let status = 0
-  enter(core, 'serveHttpFile', connection.fd, file, options)
+  enter(core, 'serveHttpFile', connection.fd, file, given)
   try {
-    status = serve(core, connection, io, file, contentType, options)
+    status = serve(core, connection, io, file, contentType, given)
   } finally {
     leave(core, 'serveHttpFile', status)
   }
   return status
+}
+
+/** Read once, so that nothing the caller does to it meanwhile matters. */
+function copyOf(options: ServeFileOptions): ServeFileOptions {
+  const { headers = {}, ...others } = options
+  return { ...others, headers: new Map(headers instanceof Map ? headers : Object.entries(headers)) }
 }
 
 function checkOptions(
@@ -136,9 +144,12 @@ function checkOptions(
     refuse('the content type must be one line of ASCII text')
   if (typeof root !== 'string' || root === '' || root.includes('\0'))
     refuse('root must be the path of a folder')
-  if (index !== undefined && !/^[^/\0]+$/.test(index)) refuse('index must be the name of a file')
-  for (const name of headers instanceof Map ? headers.keys() : Object.keys(headers))
-    if (OWNED.has(String(name).toLowerCase())) refuse(`${String(name)} is told of the file itself`)
+  if (index !== undefined && !(typeof index === 'string' && /^[^/\0]+$/.test(index)))
+    refuse('index must be the name of a file')
+  for (const [name, value] of headers as ReadonlyMap<string, unknown>) {
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) checkField(name, one)
+    if (OWNED.has(name.toLowerCase())) refuse(`${name} is told of the file itself`)
+  }
 }
 
 function isLine(value: unknown): boolean {

@@ -5,6 +5,7 @@
  * a dot segment, what is not UTF-8. Knows no file system; that nothing escapes the root is the
  * kernel's to see to. Source: RFC 3986 2.1, 3.3 and 6.2; RFC 9112 3.2.
  */
+import { UsageError } from '../errors.js'
 
 /** `http://host` in front of the path: the absolute form, which every server must take. */
 const AUTHORITY = /^https?:\/\/[^/?#]*/i
@@ -20,11 +21,14 @@ const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
  *
  * @param target as RequestHead has it: `/a%20b.txt?x=1`
  * @returns `a b.txt`; null for a target that names no file: serveHttpFile answers 400 then
+ * @throws UsageError for what is no string
  *
  * @example
  * HTTP: (wsi, { target }) => serveHttpFile(wsi, pathOfTarget(target), undefined, { root })
  */
 export function pathOfTarget(target: string): string | null {
+  if (typeof target !== 'string')
+    throw new UsageError('ERR_EXTPOLL_ARGUMENT_TYPE', 'pathOfTarget(): target must be a string')
   const origin = target.startsWith('/') ? target : target.replace(AUTHORITY, '')
   const query = origin.indexOf('?')
   const encoded = query === -1 ? origin : origin.slice(0, query)

@@ -117,12 +117,23 @@ const undos: Readonly<Record<string, Pick<AbuseRow, 'undo'>>> = {
   clientConnect: { undo: (wsi) => void core.hangup(wsi as Wsi) },
 }
 
+/** Those of requests. */
+function requestArguments(stage: Stage): Record<string, () => unknown[]> {
+  return {
+    answerHandshake: () => [stage.asking('handshake'), { status: 403, headers: {}, body: 'no' }],
+    httpRespond: () => [stage.asking('HTTP'), { status: 200, headers: {}, body: 'yes' }],
+    serveHttpFile: () => [stage.asking('HTTP'), 'a.txt', 'text/plain', { root: '/' }],
+    pathOfTarget: () => ['/a%20b.txt?x=1'],
+  }
+}
+
 /** Each function, by the arguments it takes. */
 function exportRows(stage: Stage): Rows {
   const ctx = (): Context => stage.ctx()
   const wsi = (): Wsi => stage.wsi()
   const pollfd = (): object => ({ fd: core.getSocketFd(wsi()), revents: core.POLLIN, gen: 1 })
   const args: Record<string, () => unknown[]> = {
+    ...requestArguments(stage),
     createContext: () => [contextOptions(stage)],
     contextDestroy: () => [ctx()],
     hostOf: () => [ctx()],
@@ -153,8 +164,6 @@ function exportRows(stage: Stage): Rows {
     hangup: () => [wsi()],
     hangupOnClient: () => [ctx(), core.getSocketFd(wsi())],
     stopListening: () => [ctx()],
-    answerHandshake: () => [stage.asking('handshake'), { status: 403, headers: {}, body: 'no' }],
-    httpRespond: () => [stage.asking('HTTP'), { status: 200, headers: {}, body: 'yes' }],
     canonicalHostname: () => [ctx()],
     getBufferedBytes: () => [wsi()],
     getContext: () => [wsi()],

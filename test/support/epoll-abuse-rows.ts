@@ -85,6 +85,7 @@ function ioRows(stage: Stage): Rows {
       (fd) => isFd(fd) && socketIo.closeFile(fd),
     ),
     fileInfo: of('fileInfo', () => [stage.fileFd]),
+    readFile: of('readFile', () => [stage.fileFd, 0, stage.buffer, 0, 8]),
     sendFile: of('sendFile', () => [client, stage.fileFd, 0, 8]),
     closeFile: of('closeFile', () => [stage.fileToClose()]),
   }

@@ -1,4 +1,4 @@
-/** Debian's nginx in front of a port, with kept connections to it. Knows nothing of what it passes. */
+/** Debian's nginx in front of a port, with kept connections to it. Knows no request. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
