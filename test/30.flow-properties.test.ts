@@ -16,12 +16,13 @@ import {
   type Wsi,
 } from '../src/index.js'
 import type { WsPeer } from '../integrations/fake-poller.js'
+import { campaign } from './support/effort.js'
 import { judge } from './support/reference-server.js'
 import { openScene, type OpenScene } from './support/scene.js'
 import { Dice, split, validStream } from './support/streams.js'
 
 const SEED = Number(process.env['EXTPOLL_SEED'] ?? 6455)
-const CASES = 1500
+const CASES = campaign(1500)
 const GENEROUS = { maxMessageBytes: 2 ** 20, maxFrameBytes: 2 ** 20, maxFragments: 100 }
 
 /** Limits at which every budget and every mark is met. */

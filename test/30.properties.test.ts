@@ -19,6 +19,7 @@ import {
   type Wsi,
 } from '../src/index.js'
 import { ServerFrameDecoder, type WsPeer } from '../integrations/fake-poller.js'
+import { campaign } from './support/effort.js'
 import { type Harness, harness } from './support/harness.js'
 import { judge, type Verdict } from './support/reference-server.js'
 import { scene } from './support/scene.js'
@@ -26,7 +27,7 @@ import { Dice, mutated, split, validStream } from './support/streams.js'
 import { server, validRequest } from './support/wire-bytes.js'
 
 const SEED = Number(process.env['EXTPOLL_SEED'] ?? 6455)
-const CASES = Number(process.env['EXTPOLL_CASES'] ?? 20_000)
+const CASES = Number(process.env['EXTPOLL_CASES'] ?? campaign(20_000))
 const LIMITS = { maxMessageBytes: 700, maxFrameBytes: 5000, maxFragments: 6 }
 const AT_LEAST = { 1002: 1000, 1007: 1000, 1009: 1000 } as const
 

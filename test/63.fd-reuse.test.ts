@@ -9,7 +9,7 @@ import { hangupOnClient, pollFds, POLLERR, POLLHUP, POLLIN, POLLOUT } from '../s
 import { serviceFd, write, type Context, type Pollfd, type Wsi } from '../src/index.js'
 import { watchOver } from './support/clean-checkers.js'
 import { checkedEpoll, endHost } from './support/checked-epoll.js'
-import { repeats } from './support/effort.js'
+import { campaign } from './support/effort.js'
 import { needsAddon } from './support/epoll-addon.js'
 import { LoopClient } from './support/loop-client.js'
 
@@ -89,8 +89,8 @@ describe('63 C5: a number that comes back within a batch', () => {
   needsAddon()
 
   for (const [backend, turns] of [
-    ['epoll', repeats(50_000)],
-    ['poll', repeats(2_000)],
+    ['epoll', campaign(50_000)],
+    ['poll', campaign(2_000)],
   ] as const) {
     it(`service(): the new connection lives, ${turns} times over ${backend}`, function () {
       this.timeout(60_000)
@@ -109,7 +109,7 @@ describe('63 C5: a number that comes back within a batch', () => {
   for (const gens of [true, false]) {
     it(`a loop that passes everything on, ${gens ? 'with' : 'without'} gens`, function () {
       this.timeout(60_000)
-      const turns = repeats(15_000)
+      const turns = campaign(15_000)
       const poller = new Poller()
       const pollfds: Pollfd[] = []
       const answers = new Map<string, number>()

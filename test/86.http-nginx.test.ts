@@ -20,13 +20,14 @@ import {
   type Wsi,
 } from '../src/index.js'
 import { epollHost } from '../integrations/epoll.js'
+import { campaign } from './support/effort.js'
 import { needsAddon } from './support/epoll-addon.js'
 import { parseAnswers } from './support/http-answers.js'
 import { lacksNginx, NginxFront } from './support/nginx-front.js'
 
 const CLIENTS = 16
 const KEPT = 4
-const PAIRS = 10_000
+const PAIRS = campaign(10_000)
 
 interface Upload {
   request: HttpRequest

@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
+import { campaign } from './effort.js'
 import { HOSTILE, hostileValues } from './hostile-values.js'
 
 export type AnyFunction = (...args: unknown[]) => unknown
@@ -78,8 +79,11 @@ export class Abuse {
   #tryFields(name: string, row: AbuseRow, at: number): void {
     const legal = this.#legal(name, row)[at]
     if (!isPlain(legal)) return
-    for (const key of Object.keys(legal)) {
-      for (const make of hostileValues) {
+    // Outside of CI other values for each field, so that each value has its turn.
+    const step = hostileValues.length / campaign(hostileValues.length)
+    for (const [turn, key] of Object.keys(legal).entries()) {
+      for (let next = turn % step; next < hostileValues.length; next += step) {
+        const make = hostileValues[Math.floor(next)]!
         const change = (args: unknown[]) =>
           args.toSpliced(at, 1, { ...(args[at] as object), [key]: make() })
         this.#attempt(`${name}.${key}`, row, change, at)
