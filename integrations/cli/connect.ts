@@ -25,7 +25,7 @@ import { streamsHost } from '../node-streams.js'
 import { CommandError, type Command } from './command.js'
 import { flag, oneOf, optionHelp, parseOptions, wholeNumber } from './options.js'
 import type { OptionValues } from './options.js'
-import { printBytes, printError, printLine } from './print.js'
+import { printError, printLine } from './print.js'
 
 const COLORS = ['auto', 'always', 'never'] as const
 const DEFAULT_CLOSE_CODE = 1000
@@ -104,6 +104,7 @@ class Session {
         ctx = this.#context(resolve, reject)
         this.#wsi = clientConnect(ctx, this.#clientOptions(url))
         process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+        process.stdout.on('error', interrupt)
       })
     } finally {
       process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
@@ -114,8 +115,7 @@ class Session {
   }
 
   #context(resolve: (status: number) => void, reject: (error: unknown) => void): Context {
-    const names = [...new Set(this.#values.protocol)]
-    const pingS = this.#values.ping.at(-1)
+    const [names, pingS] = [[...new Set(this.#values.protocol)], this.#values.ping.at(-1)]
     const handlers = {
       CLIENT_ESTABLISHED: (wsi: Wsi) => this.#established(wsi),
       CLIENT_RECEIVE: (wsi: Wsi, data: Buffer) => this.#screen.message(data, isBinary(wsi)),
@@ -190,7 +190,7 @@ class Session {
   }
 }
 
-/** Where messages go: a terminal, or whatever stdout is. */
+/** Where messages go: a terminal, or whatever stdout is; a slow reader of that is waited for. */
 class Screen {
   lines: Interface | undefined
   readonly isInteractive = process.stdin.isTTY && process.stdout.isTTY
@@ -203,8 +203,8 @@ class Screen {
   }
 
   message(data: Buffer, binary: boolean): void {
-    if (!this.#terminal && binary) printBytes(data)
-    else if (!this.#terminal) printLine(this.#paint(data.toString(), 36))
+    const text = `${this.#paint(data.toString(), 36)}\n`
+    if (!this.#terminal) process.stdout.write(binary ? data : text)
     else if (binary) this.#above(`< (${data.length} bytes) ${data.toString('hex')}`, 35)
     else this.#above(`< ${harmless(data.toString())}`, 36)
   }

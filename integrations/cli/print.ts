@@ -16,19 +16,11 @@ export function printError(text: string): void {
   print(2, text.replace(/[\r\n]+/g, ' '))
 }
 
-/** Bytes to stdout, as they are. */
-export function printBytes(bytes: Uint8Array): void {
-  printAll(1, bytes)
-}
-
 /** A terminal that others made non-blocking may refuse for a moment. */
 const MAX_TRIES = 1000
 
 function print(fd: number, text: string): void {
-  printAll(fd, Buffer.from(`${text}\n`))
-}
-
-function printAll(fd: number, bytes: Uint8Array): void {
+  const bytes = Buffer.from(`${text}\n`)
   let sent = 0
   for (let tries = 0; sent < bytes.length && tries < MAX_TRIES; tries++) {
     try {

@@ -15,7 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <deque>
+#include <iterator>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -40,7 +41,7 @@ struct Answer {
 struct Inbox {
   std::mutex mutex;
   int fd = -1;
-  std::deque<Answer> answers;
+  std::list<Answer> answers;
 
   void put(Answer answer) {
     std::lock_guard<std::mutex> lock(mutex);
@@ -62,13 +63,13 @@ struct Question {
 // What the threads of one environment share. A thread that finds nothing to do ends.
 struct Pool {
   std::mutex mutex;
-  std::deque<Question> questions;
+  std::list<Question> questions;
   int threads = 0;
   bool ended = false;
 };
 
 struct ResolverState {
-  std::shared_ptr<Pool> pool = std::make_shared<Pool>();
+  std::shared_ptr<Pool> pool = std::shared_ptr<Pool>(new Pool);
   std::vector<std::shared_ptr<Inbox>> inboxes;  // by descriptor
 };
 
@@ -188,7 +189,7 @@ static napi_value JS_resolverOpen(napi_env env, napi_callback_info info) {
   if (addon->resolver == nullptr) addon->resolver = new ResolverState;
   auto& inboxes = addon->resolver->inboxes;
   if (inboxes.size() <= static_cast<size_t>(fd)) inboxes.resize(static_cast<size_t>(fd) + 1);
-  inboxes[static_cast<size_t>(fd)] = std::make_shared<Inbox>();
+  inboxes[static_cast<size_t>(fd)] = std::shared_ptr<Inbox>(new Inbox);
   inboxes[static_cast<size_t>(fd)]->fd = fd;
   return number(env, fd);
 }
@@ -280,7 +281,7 @@ static void close_inbox(ResolverState* state, int fd) {
     std::lock_guard<std::mutex> lock(state->pool->mutex);
     auto& questions = state->pool->questions;
     for (auto at = questions.begin(); at != questions.end();) {
-      at = at->inbox == inbox ? questions.erase(at) : at + 1;
+      at = at->inbox == inbox ? questions.erase(at) : std::next(at);
     }
   }
   {
