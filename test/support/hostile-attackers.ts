@@ -6,7 +6,6 @@
  * connection made.
  */
 import { once } from 'node:events'
-import { constants, setPriority } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { HostileSocket, maskedFrame, PING_FRAME, TEXT_FRAME } from './hostile-socket.js'
 
@@ -24,9 +23,6 @@ export interface Attack {
   /** It was let go on up to its limit, and was still there. */
   readonly livedToLimit: boolean
 }
-
-// Elsewhere in life: what they compute themselves shall not cost the honest peers their processor.
-setPriority(constants.priority.PRIORITY_LOW)
 
 const [family, place = '', count, limitText] = process.argv.slice(2)
 const limit = Number(limitText)
