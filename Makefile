@@ -41,7 +41,7 @@ WITHOUT_ADDON := the epoll integration is left out; everything else works
 TESTS ?=
 
 # Those that measure time or take the whole machine run by themselves, after the others.
-ALONE := $(wildcard test/4[01].*.test.ts test/6[24].*.test.ts)
+ALONE := $(wildcard test/4[01].*.test.ts test/6[24].*.test.ts test/66.client-epoll.test.ts)
 TOGETHER := $(filter-out $(ALONE),$(wildcard test/*.test.ts))
 
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
