@@ -72,7 +72,7 @@ describe('54 fidelity: the FakeKernel and Linux', function () {
     agree(heldScenarios))
 
   it(`${scarceScenarios.length} in which descriptors run out`, async () => {
-    const { stdout } = await runChildWell('fidelity/scarce-child.ts', [], { maxFds: 64 })
+    const { stdout } = await runChildWell('fidelity/scarce-child.ts', [], { maxFds: 160 })
     assert.deepEqual(JSON.parse(stdout), [])
   })
 
