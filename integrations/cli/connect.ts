@@ -115,7 +115,9 @@ class Session {
   }
 
   #context(resolve: (status: number) => void, reject: (error: unknown) => void): Context {
-    const [names, pingS] = [[...new Set(this.#values.protocol)], this.#values.ping.at(-1)]
+    const { protocol, ping } = this.#values
+    const names = new Set(protocol.length === 0 ? [''] : protocol)
+    const pingS = ping.at(-1)
     const handlers = {
       CLIENT_ESTABLISHED: (wsi: Wsi) => this.#established(wsi),
       CLIENT_RECEIVE: (wsi: Wsi, data: Buffer) => this.#screen.message(data, isBinary(wsi)),
@@ -131,9 +133,7 @@ class Session {
     }
     return createContext({
       host: streamsHost(),
-      protocols: (names.length === 0 ? [''] : names).map((name) =>
-        defineProtocol({ name, handlers }),
-      ),
+      protocols: [...names].map((name) => defineProtocol({ name, handlers })),
       ...(pingS === undefined ? {} : { pingIntervalMs: pingS * 1000 }),
       onError: reject,
     })
