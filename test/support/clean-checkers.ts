@@ -5,6 +5,7 @@
  * Importing this file is enough.
  */
 import type { CheckedHost, MisuseError } from '../../integrations/fake-poller.js'
+import { beforeEveryTest } from './every-test.js'
 
 interface Watched {
   readonly violations: CheckedHost['violations']
@@ -54,7 +55,7 @@ function explain(error: unknown): unknown {
   }
 }
 
-beforeEach(function () {
+beforeEveryTest(function () {
   watched.clear()
   const test = this.currentTest
   const body = test?.fn

@@ -21,12 +21,13 @@ import {
   write,
 } from '../../src/index.js'
 import { watchOver } from './clean-checkers.js'
+import { afterEveryTest } from './every-test.js'
 
 type Handlers = ProtocolOptions<undefined>['handlers']
 
 /** What a test leaves open is closed when it ends. */
 export const open: (() => unknown)[] = []
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const close of open.splice(0).reverse()) await close()
 })
 

@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { WebSocket, type ClientOptions } from 'ws'
+import { afterEveryTest } from './every-test.js'
 
 export const projectRoot = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -157,7 +158,7 @@ export async function takePort(): Promise<{ port: number; release: () => Promise
 }
 
 /** They end as they should, and leave nothing behind; who does not end is killed. */
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const client of clients) client.socket.terminate()
   clients.clear()
   await Promise.all(

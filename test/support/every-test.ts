@@ -1,0 +1,28 @@
+/**
+ * What runs before and after every test of the run, said by the modules that need it.
+ *
+ * Mocha takes `mochaHooks` for each file; a hook at the top of a module would be that of one file
+ * alone, the first that imports it, wherever one process runs several files in parallel mode.
+ */
+type Hook = (this: Mocha.Context) => void | Promise<void>
+
+const before = new Set<Hook>()
+const after = new Set<Hook>()
+
+export function beforeEveryTest(hook: Hook): void {
+  before.add(hook)
+}
+
+export function afterEveryTest(hook: Hook): void {
+  after.add(hook)
+}
+
+export const mochaHooks = {
+  async beforeEach(this: Mocha.Context): Promise<void> {
+    for (const hook of before) await hook.call(this)
+  },
+
+  async afterEach(this: Mocha.Context): Promise<void> {
+    for (const hook of after) await hook.call(this)
+  },
+}
