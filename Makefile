@@ -42,7 +42,10 @@ TESTS ?=
 
 # Those that measure time or take the whole machine run by themselves, after the others.
 ALONE := $(wildcard test/4[01].*.test.ts test/6[24].*.test.ts test/66.client-epoll.test.ts)
-TOGETHER := $(filter-out $(ALONE),$(wildcard test/*.test.ts))
+# Those that take longest begin, so that none of them runs on when the others are done.
+LONGEST := $(wildcard $(addprefix test/,70.* 80.cli.* 85.interop.* 91.* 68.abuse.* 63.service.* \
+	65.* 81.workers.* 60.epoll-addon.* 66.foreign-* 44.*))
+TOGETHER := $(LONGEST) $(filter-out $(LONGEST) $(ALONE),$(wildcard test/*.test.ts))
 
 # In CI nothing may be left out: a skipped test fails, and so does a forgotten `.only`.
 MOCHA_FLAGS := $(if $(filter true 1,$(CI)),--forbid-pending --forbid-only)
@@ -87,7 +90,7 @@ $(ADDON): $(ADDON_SOURCES)
 
 test: build addon-if-possible ## run every test (no root; says what it leaves out)
 	@if [ -n "$(TESTS)" ]; then exec $(BIN)/mocha $(MOCHA_FLAGS) $(TESTS); fi; \
-	$(BIN)/mocha $(MOCHA_FLAGS) --parallel --jobs 2 $(TOGETHER); status=$$?; \
+	$(BIN)/mocha $(MOCHA_FLAGS) --parallel --jobs 3 $(TOGETHER); status=$$?; \
 	$(BIN)/mocha $(MOCHA_FLAGS) $(ALONE) && exit $$status
 
 sanitize: build addon ## run the tests of the epoll integration with AddressSanitizer and UBSan

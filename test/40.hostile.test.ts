@@ -81,9 +81,30 @@ const families: Readonly<Record<string, Family>> = {
 
 const ratioOf = ({ calm, besieged }: Siege): number => besieged.p99Ms / calm.p99Ms
 
-/** What the machine has a part in: how soon others let us run, and V8 collect. */
-const holds = (siege: Siege): boolean =>
-  ratioOf(siege) <= MAX_RATIO && siege.growthBytes < MAX_GROWTH_BYTES
+/** What the machine has a part in: how soon others let us run, and V8 collect. '' where all is well. */
+function strained(family: Family, siege: Siege): string {
+  if (ratioOf(siege) > MAX_RATIO) return 'p99'
+  if (siege.growthBytes >= MAX_GROWTH_BYTES) return 'memory'
+  return untimely(family, siege)
+}
+
+/** Not before its limit and not long after, by the clock of who was refused. */
+function untimely(family: Family, { attacks, ended }: Siege): string {
+  const byName = new Map(ended.map((row) => [row.name, row]))
+  const limit = family.options[family.limit]!
+  for (const attack of attacks) {
+    const reached = family.reached(attack, byName.get(attack.name))
+    if (reached < limit * EARLIEST || reached > limit * LATEST)
+      return `${family.limit} ${limit}: gone at ${reached}`
+    // Who does not obey the answer is cut; it learns so with its next byte.
+    const lingerMs = family.options.lingerTimeoutMs
+    if (lingerMs === undefined) continue
+    const { goneMs } = attack
+    if (goneMs < lingerMs * EARLIEST || goneMs > lingerMs * LATEST + DRIP_MS)
+      return `lingerTimeoutMs ${lingerMs}: gone after ${goneMs}`
+  }
+  return ''
+}
 
 function summary(name: string, siege: Siege): string {
   const { calm, besieged, growthBytes, attacks } = siege
@@ -105,11 +126,10 @@ async function lay(name: string, family: Family): Promise<Siege> {
   }
 }
 
-/** Each of them, with its documented code, not before its limit and not long after. */
+/** Each of them, with its documented code. */
 function judge(family: Family, { attacks, ended }: Siege): void {
   assert.ok(attacks.length >= family.attackers, `${attacks.length} attacks`)
   const byName = new Map(ended.map((row) => [row.name, row]))
-  const limit = family.options[family.limit]!
   const { status, closeCode } = faults[family.fault] as { status?: number; closeCode?: number }
   assert.equal(attacks.filter(({ stuck }) => stuck).length, 0, 'still there')
   for (const attack of attacks) {
@@ -119,9 +139,6 @@ function judge(family: Family, { attacks, ended }: Siege): void {
       assert.equal(row.code, closeCode)
     }
     assert.deepEqual({ status: attack.status, closeCode: attack.closeCode }, family.sees)
-    const reached = family.reached(attack, row)
-    const inTime = reached >= limit * EARLIEST && reached <= limit * LATEST
-    assert.ok(inTime, `${family.limit} ${limit}: gone at ${reached}`)
   }
   if (status !== undefined) assert.equal(family.sees.status, status)
   assert.equal(ended.filter(({ cause }) => cause === family.fault).length, attacks.length)
@@ -129,7 +146,7 @@ function judge(family: Family, { attacks, ended }: Siege): void {
 
 describe('40 hostile peers beside 100 honest ones', function () {
   needsAddon()
-  this.timeout(60_000)
+  this.timeout(120_000)
   this.slow(30_000)
 
   before(function () {
@@ -144,23 +161,13 @@ describe('40 hostile peers beside 100 honest ones', function () {
     it(`${attackers} ${name}: ${limit}, ${fault}`, async () => {
       let siege = await lay(name, family)
       // The machine is shared: what others do to one run, they do not do to the next.
-      for (let again = 0; again < 2 && !holds(siege); again++) siege = await lay(name, family)
-      const { calm, besieged, growthBytes } = siege
+      for (let again = 0; again < 2 && strained(family, siege) !== ''; again++)
+        siege = await lay(name, family)
+      const { calm, besieged } = siege
       assert.deepEqual([calm.lost, besieged.lost], [0, 0], 'no honest peer was lost')
       assert.ok(Math.min(calm.samples, besieged.samples) >= MIN_SAMPLES, 'samples')
       judge(family, siege)
-      if (name === 'slow handshakes') lingersNoLonger(siege)
-      assert.ok(growthBytes < MAX_GROWTH_BYTES, summary(name, siege))
-      assert.ok(ratioOf(siege) <= MAX_RATIO, summary(name, siege))
+      assert.equal(strained(family, siege), '', summary(name, siege))
     })
   }
 })
-
-/** Who does not obey the answer is cut; it learns so with its next byte. */
-function lingersNoLonger({ attacks }: Siege): void {
-  const lingerMs = families['slow handshakes']!.options.lingerTimeoutMs!
-  for (const { goneMs } of attacks) {
-    const inTime = goneMs >= lingerMs * EARLIEST && goneMs <= lingerMs * LATEST + DRIP_MS
-    assert.ok(inTime, `lingerTimeoutMs ${lingerMs}: gone after ${goneMs}`)
-  }
-}

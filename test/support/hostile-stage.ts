@@ -14,6 +14,9 @@ import type { Ended, Report } from './hostile-server.js'
 import type { Place } from './hostile-socket.js'
 import { Program } from './programs.js'
 
+/** As `extpoll echo` has it; V8's own is up to 48 MiB, which it takes where there is work. */
+const SMALL_YOUNG_GENERATION = '--max-semi-space-size=1'
+
 type Limits = Partial<Omit<ContextOptions, 'host' | 'protocols' | 'on'>>
 
 /** A program of this folder that answers each line with one. */
@@ -22,7 +25,8 @@ export class Talker extends Program {
 
   constructor(script: string, args: readonly (string | number)[], shell?: string) {
     const file = fileURLToPath(new URL(script, import.meta.url))
-    const node = [process.execPath, '--import', 'tsx', file, ...args.map(String)]
+    const node = [process.execPath, SMALL_YOUNG_GENERATION, '--import', 'tsx', file]
+    node.push(...args.map(String))
     if (shell === undefined) super(node[0]!, node.slice(1))
     else super('sh', ['-c', `${shell}; exec "$@"`, 'sh', ...node])
   }
