@@ -6,11 +6,10 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import ts from 'typescript'
 import { needsAddon } from './support/epoll-addon.js'
 import { readPage } from './support/pages.js'
 import { Client, Program, projectRoot, takePort } from './support/programs.js'
-import { testCompilerOptions } from './support/public-surface.js'
+import { typeCheck } from './support/type-check.js'
 
 const folder = join(projectRoot, 'test/.out/recipes')
 const { blocks } = readPage('integrations/README.md')
@@ -69,16 +68,7 @@ describe('82 recipes', function () {
     mkdirSync(folder, { recursive: true })
     const files = blocks.map(({ heading }) => fileOf(heading, 'ts'))
     for (const { heading, text } of blocks) writeFileSync(fileOf(heading, 'ts'), text)
-    const program = ts.createProgram(files, {
-      ...testCompilerOptions(),
-      noUnusedParameters: false,
-      types: ['node'],
-    })
-    const messages = ts
-      .getPreEmitDiagnostics(program)
-      .filter(({ file }) => file?.fileName.startsWith(folder))
-      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
-    assert.deepEqual(messages, [])
+    assert.deepEqual(typeCheck(files, { noUnusedParameters: false, types: ['node'] }), {})
   })
 
   it('the game: 60 ticks a second, in time beside peers that never stop', async () => {
