@@ -10,6 +10,7 @@ import { ServerFrameDecoder } from '../integrations/fake-poller.js'
 import type { Plan, Report } from './support/adapter-app.js'
 import {
   adaptersUnderTest,
+  endWays,
   type AdapterUnderTest,
   type Running,
   type Transport,
@@ -343,6 +344,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
 }
 
 describe('65 the adapter suite', () => {
+  after(endWays)
+
   for (const [title, { plan = {}, play, judge, accepts }] of Object.entries(scenarios)) {
     describe(title, function () {
       this.timeout(20_000)

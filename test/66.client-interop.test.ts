@@ -62,7 +62,7 @@ for (const stage of Object.keys(stages))
       const folder = temporaryFolder()
       const socketPath = join(folder.path, 's')
       try {
-        const server = createServer((socket) => socket.end('HTTP/1.1 503 Busy\r\n\r\n'))
+        const server = createServer((socket) => socket.resume().end('HTTP/1.1 503 Busy\r\n\r\n'))
         server.listen(socketPath)
         await once(server, 'listening')
         const answered = await exchange(stage, { socketPath }, [])

@@ -83,6 +83,10 @@ abstract class Served implements Transport {
     return far
   }
 
+  close(): void {
+    this.server.close()
+  }
+
   attach(ctx: Context): { detach(): void } {
     return attach(this.server, ctx, { closeWith: 'neither' })
   }
@@ -119,6 +123,11 @@ class HandedOver extends Served {
     this.#native ??= epollHost({ loop: 'node' })
     this.#natives.set(checker, checker.guest(this.#native))
     return checker
+  }
+
+  override close(): void {
+    super.close()
+    this.#native?.poller.close()
   }
 
   override attach(ctx: Context): { detach(): void } {
@@ -158,7 +167,7 @@ describe('66 wire conformance over', () => {
     describe(name, () => {
       if (transport instanceof HandedOver) needsAddon()
       before(() => transport.listen())
-      after(() => void transport.server.close())
+      after(() => transport.close())
       // Outside of CI every tenth, another one for each.
       const step = allRows.length / campaign(allRows.length)
       conformance(

@@ -257,6 +257,12 @@ function fake(plan: Plan): Running {
 /** One thread for all runs, in turn; a run that did not end takes its thread with it. */
 let thread: Worker | undefined
 
+/** Ends what runs share; for when the last of them is over. */
+export async function endWays(): Promise<void> {
+  await thread?.terminate()
+  thread = undefined
+}
+
 async function worker(plan: Plan): Promise<Running> {
   const own = thread ?? startWorker('./adapter-worker-child.ts', [])
   thread = undefined

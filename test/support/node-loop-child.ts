@@ -43,10 +43,11 @@ function watchLateness(): void {
 
 const orders: Readonly<Record<string, (wsi: Wsi) => void>> = {
   throw() {
+    if (mode !== 'catches') process.env.EXTPOLL_LEAVES_OPEN = 'ended in the middle of its work'
     throw new Error('thrown by a handler')
   },
   destroy: () => contextDestroy(ctx),
-  unref: () => host.unref(),
+  unref: unrefHost,
   ref: () => host.ref(),
   exit() {
     process.env.EXTPOLL_LEAVES_OPEN = 'ended in the middle of its work'
@@ -76,12 +77,19 @@ const host = epollHost({ loop: 'node' })
 if (mode === 'collects') await collect()
 const ctx = createContext({ ...limits, host, port: 0, protocols: [echo] })
 say(getListenAddress(ctx)!.port)
-if (mode === 'unref') host.unref()
+if (mode === 'unref') unrefHost()
 if (mode === 'unref-ref') {
   host.unref()
   host.ref()
 }
 if (mode === 'forgets') contextDestroy(ctx)
+// By itself it comes to its end only where nothing is left to serve.
+process.once('beforeExit', () => host.poller.close())
+
+function unrefHost(): void {
+  process.env.EXTPOLL_LEAVES_OPEN = 'it ends while it serves'
+  host.unref()
+}
 
 /** Time and collections, before the host has a context, and between two. */
 async function collect(): Promise<void> {
@@ -105,6 +113,7 @@ async function forget(): Promise<void> {
   }
   assert.ok(open() >= before + 40)
   // The last one may still be held by the frame of this function.
+  process.env.EXTPOLL_LEAVES_OPEN = 'the last host, not yet collected'
   const left = before + 2
   for (let tries = 0; tries < 100 && open() > left; tries++) {
     await sleep(10)

@@ -31,6 +31,8 @@ const left = () => (before === undefined ? [] : open().filter((line) => !before.
 
 const { dlopen } = process
 process.dlopen = (...args) => {
+  // libuv keeps a spare of its own from the first stream on.
+  if (before === undefined) void [process.stdout, process.stderr]
   if (/extpoll\.node$/.test(args[1])) before ??= open()
   return dlopen.apply(process, args)
 }

@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { WebSocket, type ClientOptions } from 'ws'
+import { patience } from './effort.js'
 import { afterEveryTest } from './every-test.js'
 
 export const projectRoot = fileURLToPath(new URL('../../', import.meta.url))
@@ -20,7 +21,7 @@ export interface ProgramEnd {
   readonly endingMs: number
 }
 
-const PATIENCE_MS = 2000
+const PATIENCE_MS = patience(2000)
 
 const running = new Set<Program>()
 const clients = new Set<Client>()
@@ -163,9 +164,9 @@ afterEveryTest(async () => {
   clients.clear()
   await Promise.all(
     [...running].map(async (program) => {
-      const patience = setTimeout(() => program.process.kill('SIGKILL'), PATIENCE_MS)
+      const killing = setTimeout(() => program.process.kill('SIGKILL'), PATIENCE_MS)
       await program.signal('SIGTERM')
-      clearTimeout(patience)
+      clearTimeout(killing)
     }),
   )
 })
