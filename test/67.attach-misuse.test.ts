@@ -88,6 +88,19 @@ for (const kind of ['streams', 'hand-over'] as const) {
       while (pollFds(ctx).length > 0) await sleep(1)
     })
 
+    it('a network filter that destroys the context and throws leaves nothing open', async () => {
+      const FILTER_NETWORK_CONNECTION = (): never => {
+        contextDestroy(ctx)
+        throw new Error('the filter threw')
+      }
+      const { ctx, how } = setUp(kind, { protocols: [echo({ FILTER_NETWORK_CONNECTION })] })
+      const server = http.createServer()
+      const [far, args] = await upgrade(await listening(server), server)
+      assert.throws(() => handleUpgrade(ctx, ...args, how), /the filter threw/)
+      args[1].on('error', () => undefined).destroy()
+      while (!far.destroyed) await sleep(1)
+    })
+
     it('one context twice in a server ends with it, one of the two detached before', async () => {
       const { ctx, how } = setUp(kind)
       const server = http.createServer()

@@ -6,11 +6,11 @@
  * descriptor at once and sends nothing while a second one is open.
  */
 import { Buffer } from 'node:buffer'
-import { closeSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { adoptSocket, isDestroyed, pollFds } from '../../src/index.js'
+import { adoptSocket, pollFds } from '../../src/index.js'
 import type { AdoptOptions, Context, Host, Wsi } from '../../src/index.js'
 import { checkedStream } from './checked-stream.js'
 
@@ -46,8 +46,8 @@ export function handOver(
     taken = wsi !== null
     return wsi
   } catch (error) {
-    // Told when the call unwinds, by which time the socket may be the context's (C29).
-    taken = isDestroyed(ctx) || pollFds(ctx).some((entry) => entry.fd === copy)
+    // Told when the call unwinds, by which time the socket may be the context's (C29), or closed.
+    taken = pollFds(ctx).some((entry) => entry.fd === copy) || !isSameSocket(copy, fd!)
     throw error
   } finally {
     if (taken) stream.on('error', () => undefined).destroy()
@@ -55,6 +55,14 @@ export function handOver(
       closeSync(copy)
       if (read.length > 0) stream.unshift(read)
     }
+  }
+}
+
+function isSameSocket(copy: number, original: number): boolean {
+  try {
+    return fstatSync(copy).ino === fstatSync(original).ino
+  } catch {
+    return false
   }
 }
 
