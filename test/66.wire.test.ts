@@ -12,7 +12,7 @@ import { certificate } from './support/certificate.js'
 import { watchOver } from './support/clean-checkers.js'
 import { needsAddon } from './support/epoll-addon.js'
 import { streamPair } from './support/stream-pair.js'
-import { campaign } from './support/effort.js'
+import { campaign, sanitized } from './support/effort.js'
 import { rowsOf } from './support/wire-chapters.js'
 import { runRowOver, type Transport } from './support/wire-over-streams.js'
 
@@ -157,7 +157,8 @@ function conformance(transport: Transport, some = allRows): void {
 }
 
 describe('66 wire conformance over', () => {
-  describe('an in-memory pair', () => conformance(inMemory))
+  // Nothing of the addon's: what has sanitizers has no part in it.
+  if (!sanitized) describe('an in-memory pair', () => conformance(inMemory))
 
   for (const [name, transport] of [
     ['TCP', new Tcp()],
