@@ -4,7 +4,7 @@
  * Raw sockets throughout, no context: C4 and C5 as the poll set alone can keep them.
  */
 import assert from 'node:assert/strict'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { addon } from '../integrations/epoll-addon/binding.js'
 import { Poller, socketIo, wakeFd } from '../integrations/epoll.js'
@@ -257,6 +257,21 @@ for (const backend of ['epoll', 'poll'] as const) {
       refuse(() => wakeFd(pair.server), 'ERR_EXTPOLL_FD')
       assert.throws(() => poller.add(poller.wakeFd, POLLIN), codeOf('EINVAL'))
       assert.equal(poller.size, 0)
+    })
+
+    it('is woken by its own number alone: an eventfd of somebody else is left alone', () => {
+      const target = (fd: string): string => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`)
+        } catch {
+          return ''
+        }
+      }
+      const eventFds = readdirSync('/proc/self/fd').filter((fd) => /eventfd/.test(target(fd)))
+      // The first is of Node's own loop.
+      const foreign = Math.min(...eventFds.map(Number))
+      assert.ok(foreign < poller.wakeFd)
+      assert.throws(() => wakeFd(foreign), codeOf('ERR_EXTPOLL_FD'))
     })
 
     it('refuses every call once closed, but remove and close', () => {

@@ -34,6 +34,10 @@ static void end_of_environment(void* data) {
   release_resolver(addon);
   for (int fd = 0; fd < addon->fds.size(); ++fd) {
     if (addon->fds.kind(fd) == FdKind::kNone) continue;
+    if (addon->fds.kind(fd) == FdKind::kEvent) {
+      close_event(addon, fd);
+      continue;
+    }
     forget_unix_path(addon, fd, true);
     forget_spare(addon, fd);
     forget_shared(addon, fd);

@@ -1,7 +1,8 @@
 // What the files of the addon share: one environment's state, argument checks, and the tables.
 //
 // Knows nothing of WebSockets. Every Node.js environment (main thread or worker) has an Addon of
-// its own; of the process are the signal table in signals.cc, and the turns in shared.cc.
+// its own; of the process are the signal table in signals.cc, the turns in shared.cc, and which
+// eventfds there are, in events.cc.
 // Source: Node-API (node_api.h), version 8, which Node 20 to 26 all offer.
 #pragma once
 
@@ -287,6 +288,10 @@ bool status_of_path(const char* path, struct stat* about);
 int take_fd(Addon* addon, int fd, FdKind kind);
 void set_no_delay(int fd);
 void forget_unix_path(Addon* addon, int fd, bool remove_file);
+
+// --- events.cc: an eventfd that any thread may write to. The first answers it or -errno.
+int open_event(Addon* addon);
+void close_event(Addon* addon, int fd);
 
 // --- shed.cc
 void keep_spare(Addon* addon, int listen_fd);

@@ -1,40 +1,58 @@
 // eventfds: a descriptor that any thread may make readable.
 //
-// Knows no poller. Writing takes a number from another thread, whose table is not ours, so the
-// kernel is asked whether it is an eventfd at all. Source: eventfd(2), proc(5).
+// Knows no poller. Writing takes a number from another thread, whose table is not ours, so which of
+// them there are is known to the process. Source: eventfd(2).
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <mutex>
 
 #include "addon.h"
 
 namespace extpoll {
 
+// By number: whether it is an eventfd of ours. Whoever closes one takes it out before, so what a
+// thread writes to under the lock cannot be somebody else's by then. Never destroyed: a thread may
+// still wake another when the process ends.
+static std::mutex& events_mutex = *new std::mutex;
+static std::vector<bool>& events = *new std::vector<bool>;
+
+using Lock = std::lock_guard<std::mutex>;
+
+int open_event(Addon* addon) {
+  const int fd = take_fd(addon, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), FdKind::kEvent);
+  if (fd < 0) return fd;
+  const Lock lock(events_mutex);
+  const size_t index = static_cast<size_t>(fd);
+  if (index >= events.size()) events.resize(index + 1);
+  events[index] = true;
+  return fd;
+}
+
+void close_event(Addon* addon, int fd) {
+  {
+    const Lock lock(events_mutex);
+    events[static_cast<size_t>(fd)] = false;
+  }
+  addon->fds.set(fd, FdKind::kNone);
+  close(fd);
+}
+
 // eventCreate() -> fd or -errno
 static napi_value JS_eventCreate(napi_env env, napi_callback_info info) {
   Args<0> args(env, info, "eventCreate");
-  return number(env,
-                take_fd(args.addon, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), FdKind::kEvent));
+  return number(env, open_event(args.addon));
 }
 
-static bool is_eventfd(int fd) {
-  char link[64];
-  char target[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  const ssize_t size = readlink(link, target, sizeof target);
-  static const char kExpected[] = "anon_inode:[eventfd]";
-  return size == sizeof kExpected - 1 && memcmp(target, kExpected, sizeof kExpected - 1) == 0;
-}
-
-// eventWrite(fd) -> 0 or -errno. Any eventfd of the process, this thread's or another's.
+// eventWrite(fd) -> 0 or -errno. One of this thread's, or of another's.
 static napi_value JS_eventWrite(napi_env env, napi_callback_info info) {
   Args<1> args(env, info, "wake");
   int fd = 0;
   if (!args.fd(0, &fd)) return nullptr;
-  if (fd <= 2) return number(env, -EBADF);
-  if (args.addon->fds.kind(fd) != FdKind::kEvent && !is_eventfd(fd)) return number(env, -EBADF);
+  const Lock lock(events_mutex);
+  const bool known = fd >= 0 && static_cast<size_t>(fd) < events.size() && events[fd];
+  if (!known) return number(env, -EBADF);
   const uint64_t one = 1;
   ssize_t written;
   do {
@@ -67,8 +85,7 @@ static napi_value JS_eventClose(napi_env env, napi_callback_info info) {
   bool of_poller = false;
   args.addon->pollers.each([&](PollerSlot* poller) { of_poller |= poller->wake_fd == fd; });
   if (of_poller) return number(env, -EBUSY);
-  args.addon->fds.set(fd, FdKind::kNone);
-  close(fd);
+  close_event(args.addon, fd);
   return number(env, 0);
 }
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "addon.h"
@@ -98,10 +97,7 @@ static void free_poller(Addon* addon, PollerSlot* poller) {
     leave_turns_of_set(poller);
     close(poller->epoll_fd);
   }
-  if (poller->wake_fd >= 0) {
-    addon->fds.set(poller->wake_fd, FdKind::kNone);
-    close(poller->wake_fd);
-  }
+  if (poller->wake_fd >= 0) close_event(addon, poller->wake_fd);
   delete poller;
 }
 
@@ -112,7 +108,7 @@ void release_pollers(Addon* addon) {
 
 // Opens the descriptors of a new set. Answers 0 or -errno.
 static int open_poller(Addon* addon, PollerSlot* poller, bool use_epoll) {
-  const int wake_fd = take_fd(addon, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), FdKind::kEvent);
+  const int wake_fd = open_event(addon);
   if (wake_fd < 0) return wake_fd;
   poller->wake_fd = wake_fd;
   if (use_epoll) {

@@ -381,7 +381,7 @@ export class Poller {
 
 /**
  * Ends the wait of a poller of another thread (or this one), by the number its `wakeFd` gave.
- * @throws UsageError ERR_EXTPOLL_FD where the number is no open eventfd: that poller is closed
+ * @throws UsageError ERR_EXTPOLL_FD where no open poller of this process has that number
  */
 export function wakeFd(fd: number): void {
   const result = addon().eventWrite(checkedFd('wakeFd', fd))
