@@ -267,7 +267,7 @@ async function tryClean(clean, file) {
   return tell(`${file}: ${verdict} (${secondsSince(startMs)} s)`, found === '', found)
 }
 
-/** One more at once than there are processors, as tests wait. @returns the names of the well */
+/** Two for each processor at once, since tests wait a lot. @returns the names of the well */
 async function runAll(jobs) {
   const well = new Set()
   const waiting = [...jobs]
@@ -275,7 +275,7 @@ async function runAll(jobs) {
     for (let job = waiting.shift(); job !== undefined; job = waiting.shift())
       if (await job.isWell()) well.add(job.name)
   }
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, work))
+  await Promise.all(Array.from({ length: 2 * availableParallelism() }, work))
   return well
 }
 
