@@ -82,7 +82,7 @@ const families: Readonly<Record<string, Family>> = {
 
 const ratioOf = ({ calm, besieged }: Siege): number => besieged.p99Ms / calm.p99Ms
 
-/** What the machine has a part in: how soon others let us run, and V8 collect; '' if all is well. */
+/** What the machine has a part in: how soon others let us run, and V8 collect; '' for nothing. */
 function strained(family: Family, siege: Siege): string {
   if (ratioOf(siege) > MAX_RATIO) return 'p99'
   if (siege.growthBytes >= MAX_GROWTH_BYTES) return 'memory'

@@ -213,7 +213,16 @@ async function findIn(copy, file, chosen) {
   const hook = join(copy, 'test/support/open-at-end.mjs')
   // The file is looked at in this very process, so that mocha starts no other.
   const mocha = ['--import', 'tsx', join('node_modules', 'mocha', 'bin', 'mocha.js'), '--no-config']
-  const options = ['--extension', 'ts', '--timeout', '120000', '--reporter', 'dot']
+  const options = [
+    '--extension',
+    'ts',
+    '--require',
+    './test/support/every-test.ts',
+    '--timeout',
+    '120000',
+    '--reporter',
+    'dot',
+  ]
   const { status, output } = await run(
     process.execPath,
     [...mocha, ...options, '--require', hook, ...chosen, file],
