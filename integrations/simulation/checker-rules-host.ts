@@ -136,8 +136,11 @@ export const hostRules: readonly Rule[] = [
       if (bytes.length < JUDGED_BYTES) return undefined
       const [first] = bytes
       if (bytes.every((byte) => byte === first)) return `${bytes.length} bytes, all ${first}`
-      const again = entropy?.length === bytes.length && bytes.every((b, at) => b === entropy[at])
-      return again ? `the same ${bytes.length} bytes twice in a row` : undefined
+      if (entropy === undefined || entropy.length < JUDGED_BYTES) return undefined
+      // It may be asked for more than the last time: what repeats is seen by how it begins.
+      const start = bytes.subarray(0, JUDGED_BYTES)
+      const again = start.every((byte, at) => byte === entropy[at])
+      return again ? `twice in a row it began with the same ${JUDGED_BYTES} bytes` : undefined
     },
   },
 ]

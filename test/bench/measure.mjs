@@ -13,7 +13,7 @@ const sameHigh = 1.05
  * One server, one load: us of server CPU per message, and the share of the time it was busy.
  * Far below 1, the server waited for the load, and each message carries some of that waiting.
  */
-async function measureOnce(entry, load, timing) {
+async function measureServer(entry, load, timing) {
   const server = await startServer(entry.server)
   try {
     const warmup = isCompiledAtRunTime(entry.server)
@@ -31,7 +31,7 @@ async function measureOnce(entry, load, timing) {
   }
 }
 
-async function measureRounds(row, timing, progress) {
+async function measureRounds(row, timing, progress, measureOnce) {
   const rounds = []
   for (let i = 0; i < timing.rounds; i++) {
     const round = []
@@ -76,6 +76,7 @@ function summarize(row, rounds) {
     name: row.name,
     title: row.title,
     unit: row.unit,
+    measured: row.measured ?? 'server',
     medians: keys.map((key) => ({
       key,
       us: bootstrap(rounds.length, medianOf(rounds, key)),
@@ -97,13 +98,15 @@ const isTrusted = (same) => !same || (same.value >= sameLow && same.value <= sam
  * Measures a row; again where a thing measured twice differs from itself by more than 5 %, at most
  * `timing.attempts` times. What counts is the attempt that agrees with itself best: chosen by that
  * alone, never by our own figure.
+ * @param measureOnce from an entry of the series, the row's load and the timing to
+ *   `{ us, busy, notes }`: a server's CPU unless told otherwise
  */
-export async function measureRow(row, timing, progress) {
+export async function measureRow(row, timing, progress, measureOnce = measureServer) {
   let best = null
   let attempts = 0
   while (attempts < timing.attempts && !(best && best.trusted)) {
     attempts++
-    const summary = summarize(row, await measureRounds(row, timing, progress))
+    const summary = summarize(row, await measureRounds(row, timing, progress, measureOnce))
     if (!best || distance(summary.same) < distance(best.same)) best = summary
     best.trusted = isTrusted(best.same)
     if (best.trusted || attempts === timing.attempts) continue

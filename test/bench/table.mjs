@@ -37,7 +37,7 @@ function printRow(row) {
   console.log(`\n${row.name}: ${row.title}`)
   console.log(`  CPU per ${`${row.unit}:`.padEnd(9)} ${medians.join(', ')}`)
   const busy = row.medians.map(({ key, busy }) => `${key} ${Math.round(busy * 100)} %`)
-  console.log(`  server busy:      ${busy.join(', ')}`)
+  console.log(`  ${`${row.measured} busy:`.padEnd(17)} ${busy.join(', ')}`)
   if (row.same) {
     const again = row.attempts > 1 ? `, after ${row.attempts} attempts` : ''
     const warning = row.trusted ? '' : '  NOISY: differs from itself by more than 5 %'

@@ -47,7 +47,7 @@ export const contextMutants: readonly Mutant[] = [
   {
     name: 'no-entropy',
     file: 'src/context/entropy.ts',
-    find: `      this.#host.randomFill(this.#bytes)
+    find: `    this.#host.randomFill(new Uint8Array(this.#words.buffer))
 `,
     replace: '',
     breaks: 'chance is used before anybody gave any: all pings go out at the same moment',
