@@ -3,7 +3,14 @@
  * answer twice.
  */
 import assert from 'node:assert/strict'
-import { type ClientOptions, getPeerAddresses, getSocketFd } from '../src/index.js'
+import {
+  type ClientOptions,
+  getPeerAddresses,
+  getSocketFd,
+  pollFds,
+  POLLIN,
+  serviceFd,
+} from '../src/index.js'
 import { fakePoller, type ServerPeer } from '../integrations/fake-poller.js'
 import { type ClientScene, clientScene } from './support/client-scene.js'
 
@@ -130,6 +137,18 @@ describe('33 client names: RFC 8305', () => {
     assert.deepEqual(scene.h.poller.dialled(), [], 'nobody is tried any more')
   })
 
+  it('addresses that were given up are no ends: endBudget is of connections (C13)', () => {
+    const scene = clientScene({ context: { endBudget: 1, connectTimeoutMs: 1_000 } })
+    scene.connect(NAMED)
+    const { six, four } = lookups(scene)
+    six.answer(...SIX)
+    four.answer(...FOUR)
+    scene.h.poller.runFor(scene.h.ctx, 1_001)
+    assert.deepEqual(scene.log, ['error CONNECT_TIMEOUT'])
+    assert.equal(tried(scene).length, 4)
+    assert.equal(scene.told.filter((one) => one.startsWith('DEL')).length, 4)
+  })
+
   it('family: 4 asks for nothing else', () => {
     const scene = clientScene()
     scene.connect({ ...NAMED, family: 4 })
@@ -205,6 +224,17 @@ describe('33 client names: a resolver that', () => {
       scene.failures[0]!.attempts.map(({ address }) => address),
       ['192.0.2.1:9000', '192.0.2.2:9000', '10.0.0.0:9000'],
     )
+  })
+
+  it('is said to be readable time and again, and has nothing, was read (C11)', () => {
+    const scene = clientScene()
+    scene.connect(NAMED)
+    const { fd, gen } = pollFds(scene.h.ctx)[0]!
+    for (let times = 0; times < 20; times++)
+      assert.equal(serviceFd(scene.h.ctx, { fd, gen, revents: POLLIN }), 'handled')
+    lookups(scene).six.answer(SIX[0]!)
+    scene.h.run()
+    assert.equal(scene.h.poller.dialled().length, 1)
   })
 
   it('answers late adds to those that are tried already', () => {

@@ -62,7 +62,8 @@ function play(seed: number, faults: 'none' | 'swarm', partitions: boolean): read
     for (let count = 0; count < CLIENTS; count += 1) {
       const user: Told = { established: 0, failed: [], received: [], closed: [] }
       told.push(user)
-      clientConnect(ctx, { url: 'ws://10.0.0.1:80/', protocol: 'chat', user })
+      const url = count % 2 === 0 ? 'ws://10.0.0.1:80/' : 'ws://server:80/'
+      clientConnect(ctx, { url, protocol: 'chat', user })
     }
     if (partitions) {
       world.runFor(seed % 20)

@@ -1,11 +1,12 @@
 /**
  * The page of the simulation is true: its programs run, its ten minutes go as it says, and its
- * table is the table of the rules.
+ * tables are those of the rules and of the faults.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { faultTable } from '../integrations/simulation/faults/fault-table.js'
 import { rules } from '../integrations/simulation/checker-rules.js'
 import { temporaryFolder } from './support/epoll-addon.js'
 import { projectRoot } from './support/programs.js'
@@ -132,5 +133,16 @@ describe('52 the page of the simulation', () => {
     )
     const reported = rules.map(({ id, sentence }) => `${id} ${sentence}`)
     assert.deepEqual(listed.sort(), reported.sort())
+  })
+
+  it('lists each kind of fault, by group, and no other', () => {
+    const [, table = ''] = /\| group \| kinds \|\n\|[- |]+\n((?:\|.*\n)+)/.exec(text) ?? []
+    const listed = [...table.matchAll(/^\| (.+?) \| (.+) \|$/gm)].flatMap(([, group, kinds = '']) =>
+      [...kinds.matchAll(/`([^`]+)`/g)].map(([, kind]) => `${group}: ${kind}`),
+    )
+    assert.deepEqual(
+      listed,
+      faultTable.map(({ group, name }) => `${group}: ${name}`),
+    )
   })
 })

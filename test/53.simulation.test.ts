@@ -167,6 +167,15 @@ describe('53 the faults', () => {
     for (const { description } of faultTable) assert.ok(description.length > 10)
   })
 
+  it('of names and addresses all act, on clients of the library', () => {
+    const scenario = scenarios.find(({ name }) => name === 'names-and-addresses')!
+    const campaign = new Campaign(scenario, { faults: scenario.faults! })
+    for (let seed = 1; seed <= 20; seed += 1) campaign.run(seed)
+    const { failures, idle } = campaign.report()
+    assert.deepEqual([failures, idle], [[], []])
+    assert.equal(scenario.faults!.length, 10)
+  })
+
   it('the gate: a kind that never acts is told', () => {
     const idle = new Campaign(workload, { faults: ['recv-short', 'send-partial'] })
     for (let seed = 1; seed <= 3; seed += 1) idle.run(seed)

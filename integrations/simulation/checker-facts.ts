@@ -34,6 +34,8 @@ export class FdFacts {
   unseenFrames = 0
   failed = false
   connecting = false
+  /** It was to be connected and was not yet: it ends without being a connection's end. */
+  attempt = false
   /** What `pending` answered, unless something was read since. */
   pendingBytes = 0
   sendsFile = false

@@ -108,7 +108,7 @@ export class CheckedIo implements SocketIo {
   connect(address: SocketAddress): number {
     const fd = this.io.connect(address)
     const facts = this.observer.opened('connect', fd)
-    if (facts !== undefined) facts.connecting = true
+    if (facts !== undefined) facts.connecting = facts.attempt = true
     return fd
   }
 

@@ -301,7 +301,7 @@ export class Observer {
       facts.status = Status.DELETED
       facts.deletedInBatch = scene.batchNo
       context.ending = facts
-      if (!facts.listener) context.ends += 1
+      if (!facts.listener && !facts.attempt) context.ends += 1
     } else {
       context.settling = true
       if (change.op === 'SET') facts.setBits |= change.bits

@@ -47,6 +47,7 @@ export function applyResult(
       if (result === WOULD_BLOCK) break
       facts.connecting = false
       if (result < 0) facts.failed = true
+      else facts.attempt = false
       break
     case 'sendFile':
       facts.sendsFile = true
@@ -55,9 +56,12 @@ export function applyResult(
     case 'close':
       facts.status = Status.CLOSED
       break
+    case 'resolved':
+      facts.recvs += 1
+      if (result === WOULD_BLOCK) facts.recvBlocks += 1
+      break
     case 'shutdown':
     case 'resolve':
-    case 'resolved':
     case 'cancel':
     case 'localAddress':
     case 'peerAddress':

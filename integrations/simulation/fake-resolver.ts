@@ -72,13 +72,23 @@ export class FakeResolver implements Resolver {
   }
 
   start(resolverFd: number, id: number, name: string, family: 4 | 6): number {
-    const end = this.kernel.resolverAt('start', resolverFd)
-    const lookup = new Lookup(end, this.kernel, id, name, family)
-    const known = this.names.get(name)?.filter((one) => one.includes(':') === (family === 6))
+    const lookup = this.ask(resolverFd, id, name, family)
+    const known = this.addressesOf(name, family)
     if (known === undefined) this.wait(resolverFd, lookup)
     else if (known.length === 0) lookup.fail()
     else lookup.answer(...known)
     return 0
+  }
+
+  /** A question whose answer is the caller's to give. */
+  ask(resolverFd: number, id: number, name: string, family: 4 | 6): Lookup {
+    const end = this.kernel.resolverAt('start', resolverFd)
+    return new Lookup(end, this.kernel, id, name, family)
+  }
+
+  /** What was laid down of a name; undefined: nothing. */
+  addressesOf(name: string, family: 4 | 6): readonly string[] | undefined {
+    return this.names.get(name)?.filter((one) => one.includes(':') === (family === 6))
   }
 
   take(resolverFd: number): ResolverAnswer | null {

@@ -15,17 +15,11 @@ import {
   write,
 } from '../../../src/index.js'
 import type { AnyProtocolDefinition, Handlers } from '../../../src/index.js'
-import type { SimContextOptions } from '../world/sim-host.js'
 import type { SimPeer } from '../world/sim-peer.js'
 import type { World } from '../world/world.js'
+import { clientsPlay } from './client-play.js'
+import type { Play } from './play.js'
 import { Workload } from './workload.js'
-
-export interface Play {
-  readonly protocol: AnyProtocolDefinition
-  readonly act: (world: World) => void
-  /** Limits that it needs. */
-  readonly context?: SimContextOptions
-}
 
 export type PlayName = keyof typeof plays
 
@@ -44,6 +38,8 @@ const PING_INTERVAL_MS = 30_000
 const ENOUGH = 3
 
 export const plays = {
+  clients: clientsPlay,
+
   workload(): Play {
     const workload = new Workload()
     return { protocol: workload.protocol, act: (world: World) => workload.play(world) }

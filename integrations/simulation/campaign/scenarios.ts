@@ -6,10 +6,12 @@
  * checker and the play judge; sources are in each row.
  */
 import type { FaultName } from '../faults/fault-table.js'
-import type { ChooseLimits, SimContextOptions } from '../world/sim-host.js'
+import type { ChooseLimits, SimContextOptions, SimHostOptions } from '../world/sim-host.js'
+import type { SimulateOptions } from '../world/simulate.js'
 import { chooseLimits } from './limits-swarm.js'
+import type { Play } from './play.js'
 import { plays } from './plays.js'
-import type { Play, PlayName } from './plays.js'
+import type { PlayName } from './plays.js'
 import { workloadScenario } from './scenario.js'
 import type { Scenario } from './scenario.js'
 
@@ -35,6 +37,7 @@ const NARROW: SimContextOptions = { txHighWaterBytes: 2000, txLowWaterBytes: 500
 const rows: readonly Row[] = [
   ['tight-budgets', 'every budget as small as it may be', 'workload', ['recv-short', 'send-partial', 'batch-permuted'], TIGHT],
   ['narrow-marks', 'high-water marks of a few messages', 'workload', ['send-would-block', 'send-buffer-shrinks', 'clog'], NARROW],
+  ['names-and-addresses', 'clients of the library, whose names and addresses do what they like', 'clients', ['name-hangs', 'name-late', 'name-empty', 'name-one-family', 'name-lies', 'name-answered-twice', 'address-unreachable', 'address-refuses', 'address-hangs', 'address-resets']],
   ['m01-del-after-close', 'DEL came after close (curl #124, #1776, #4211)', 'workload', ['fd-taken', 'close-interrupted', 'fd-reused-in-batch']],
   ['m02-del-never-sent', 'DEL was never sent (curl #16026)', 'workload', ['recv-reset', 'send-reset', 'gone-before-accept']],
   ['m03-del-unannounced', 'DEL for an fd that was never announced (curl #17949)', 'workload', ['throws-in-add', 'accept-aborted', 'accept-burst']],
@@ -69,6 +72,15 @@ const rows: readonly Row[] = [
   ['f12-broadcast-merged', 'broadcast merged messages', 'broadcasts', ['send-partial', 'send-would-block', 'swizzle-clog']],
 ]
 
+/** The host of the clients, where there are any: like the server's. */
+function hostsOf(
+  { clientProtocol }: Pick<Play, 'clientProtocol'>,
+  host: Omit<SimHostOptions, 'protocols'>,
+): Pick<SimulateOptions, 'hosts'> {
+  if (clientProtocol === undefined) return {}
+  return { hosts: { clients: { ...host, protocols: [clientProtocol] } } }
+}
+
 const playNames = Object.keys(plays) as PlayName[]
 
 /** What many seeds should be of: half of them the workload, the others each play in turn. */
@@ -80,10 +92,9 @@ const mixed: Scenario = {
     const play: Play = plays[seed % 2 === 1 ? 'workload' : playNames[turn]!]()
     const { protocol, act } = play
     const context: ChooseLimits = (choose) => ({ ...chooseLimits(choose), ...play.context })
-    return {
-      options: { protocols: [protocol], context, batches: seed % 5 === 4 },
-      play: act,
-    }
+    const host = { context, batches: seed % 5 === 4 }
+    const options = { protocols: [protocol], ...host, ...hostsOf(play, host) }
+    return { options, play: act }
   },
 }
 
@@ -96,8 +107,9 @@ export const scenarios: readonly Scenario[] = [
     about,
     faults,
     make() {
-      const { protocol, act, context: needed }: Play = plays[play]()
-      const options = { protocols: [protocol], context: { ...context, ...needed } }
+      const { protocol, act, context: needed, ...more }: Play = plays[play]()
+      const host = { context: { ...context, ...needed } }
+      const options = { protocols: [protocol], ...host, ...hostsOf(more, host) }
       return { options, play: act }
     },
   })),

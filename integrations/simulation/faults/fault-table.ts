@@ -95,6 +95,18 @@ const rows = [
     'gone-before-accept': ['a peer resets while it waits to be accepted', 'connection', 12],
     'backlog-overflow': ['the accept queue is full; the request is sent again a second later', 'none', 6],
   }),
+  ...group('names and addresses', {
+    'name-hangs': ['the resolver never answers for a name', 'connection', 12],
+    'name-late': ['a name is answered seconds later, when perhaps nobody waits any more', 'connection', 8],
+    'name-empty': ['a name has no address', 'connection', 12],
+    'name-one-family': ['a name has addresses of one family only', 'none', 4],
+    'name-lies': ['a name has addresses of nobody, of the other family, or hundreds', 'connection', 8],
+    'name-answered-twice': ['a name is answered a second time, and otherwise', 'none', 4],
+    'address-unreachable': ['a connect fails at once: there is no way to the address', 'connection', 8],
+    'address-refuses': ['an address refuses', 'connection', 8],
+    'address-hangs': ['an address never answers', 'connection', 8],
+    'address-resets': ['a connection is reset soon after it was made', 'connection', 12],
+  }),
   ...group('close and descriptors', {
     'close-interrupted': ['close answers EINTR, and has closed', 'none', 4],
     'close-io-error': ['close answers EIO, and has closed', 'none', 5],

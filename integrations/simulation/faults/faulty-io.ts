@@ -18,6 +18,7 @@ import { recvOneByOne, sendOneByOne } from '../one-by-one.js'
 import type { Environment } from '../world/environment.js'
 import { undoLater } from '../world/environment.js'
 import type { FaultName } from './fault-table.js'
+import { FaultyResolver } from './faulty-resolver.js'
 
 /** What a host hears of its kernel's closes: for faults that need a descriptor's number again. */
 export interface CloseListener {
@@ -34,6 +35,7 @@ const HIGH_FD = 65_536
 const HIGH_FDS = 900_000
 
 export class FaultyIo implements SocketIo {
+  readonly resolver: Resolver
   /** Descriptors whose next recvs would block, and how many. */
   private readonly stuck = new Map<number, number>()
 
@@ -41,7 +43,9 @@ export class FaultyIo implements SocketIo {
     private readonly kernel: FakeKernel,
     private readonly world: Environment,
     private readonly closes: CloseListener,
-  ) {}
+  ) {
+    this.resolver = new FaultyResolver(kernel.resolver, world)
+  }
 
   recv(fd: number, into: IoBuffer, offset: number, length: number): number {
     const { faults } = this.world
@@ -118,6 +122,11 @@ export class FaultyIo implements SocketIo {
     return this.kernel.accept(listenFd)
   }
 
+  connect(address: SocketAddress): number {
+    if (this.world.faults.fires('address-unreachable')) return -Errno.ENETUNREACH
+    return this.kernel.connect(address)
+  }
+
   close(fd: number, abort: boolean): number {
     const { faults } = this.world
     this.stuck.delete(fd)
@@ -156,16 +165,8 @@ export class FaultyIo implements SocketIo {
     return this.kernel.listen(options)
   }
 
-  connect(address: SocketAddress): number {
-    return this.kernel.connect(address)
-  }
-
   connectResult(fd: number): number {
     return this.kernel.connectResult(fd)
-  }
-
-  get resolver(): Resolver {
-    return this.kernel.resolver
   }
 
   pending(fd: number): number {

@@ -21,6 +21,8 @@ const REFUSED_RETRY_MS = 100
 const SYN_RETRY_MS = 1000
 const SO_ERROR_AFTER_MS = 20
 const SEND_BUFFER_BYTES = 64 * 1024
+/** Within so long a connection that somebody resets was made, and perhaps in use. */
+const RESET_MS = 50
 
 export class Network {
   readonly hosts: SimHost[] = []
@@ -48,6 +50,12 @@ export class Network {
     if (host !== undefined) return host
     const names = this.hosts.map((one) => one.name).join(', ')
     throw new Error(`there is no host ${name}; there is ${names}`)
+  }
+
+  /** Every host knows the addresses of all, by name. */
+  nameHosts(): void {
+    for (const { kernel } of this.hosts)
+      for (const { name, addresses } of this.hosts) kernel.resolver.names.set(name, addresses)
   }
 
   peerAt(endpoint: Endpoint | undefined): RawPeer | undefined {
@@ -99,18 +107,37 @@ export class Network {
     if (!this.direct) this.links.delete(linkKey(peer.name, peer.hostName))
   }
 
-  /** A connection that the library of one host begins to another host's address. */
+  /**
+   * A connection that the library of one host begins to another host's address; who has none of
+   * this world's never answers.
+   * @returns false where it stays on the host
+   */
   connectOut(from: SimHost, near: Endpoint, far: Endpoint, address: string): boolean {
-    const host = this.hosts.find((one) => one.address === address)
-    if (host === undefined) return false
+    const { faults } = this.world
+    const host = this.hosts.find((one) => one.addresses.includes(address))
+    if (host === undefined) return !isLoopback(address)
     if (!this.direct) this.layPipes(far, near, host.name, from.name)
     const { latencyMs } = this.link(from.name, host.name)
+    if (faults.fires('address-hangs')) return true
     this.later(2 * latencyMs, () => {
       const listener = host.kernel.listenerAt(() => true)
-      if (listener === undefined) near.cutOff(Errno.ECONNREFUSED)
-      else host.kernel.request(listener, near, far)
+      if (listener === undefined || faults.fires('address-refuses')) near.cutOff(Errno.ECONNREFUSED)
+      else {
+        host.kernel.request(listener, near, far)
+        if (faults.fires('address-resets')) this.resetSoon(near)
+      }
     })
     return true
+  }
+
+  /** Somebody on the way ends it for both. */
+  private resetSoon(near: Endpoint): void {
+    const afterMs = this.world.faults.pick('address-resets', RESET_MS)
+    undoLater(this.world, afterMs, () => {
+      if (near.closed !== undefined || near.cut) return
+      near.transmitReset()
+      near.cutOff(Errno.ECONNRESET)
+    })
   }
 
   /** Names on different sides do not reach each other, until `heal`. */
@@ -192,6 +219,10 @@ export class Network {
     if (ms === 0) act()
     else this.world.timeline.at(this.world.clock.now + ms, act)
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
 }
 
 function linkKey(a: string, b: string): string {

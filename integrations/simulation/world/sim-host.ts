@@ -81,6 +81,8 @@ export class SimHost {
   ctx: Context
   /** Hears what the context's callbacks threw, besides what was thrown on purpose. */
   readonly port = PORT
+  /** Both families: what its name stands for. */
+  readonly addresses: readonly string[]
 
   private readonly host: Host
   private readonly checker: CheckedHost | undefined
@@ -100,6 +102,7 @@ export class SimHost {
     private readonly keeper: HostKeeper,
     private readonly options: SimHostOptions,
   ) {
+    this.addresses = [`fd00::${address}`, address]
     this.clock = new HostClock(world.clock)
     world.faults.onStop(() => this.mend())
     this.kernel = new FakeKernel({

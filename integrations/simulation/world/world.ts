@@ -98,6 +98,7 @@ export class World implements PeerKeeper, HostKeeper {
     const address = `10.0.0.${this.network.hosts.length + 1}`
     const host = new SimHost(name, address, this, this, options)
     this.network.hosts.push(host)
+    this.network.nameHosts()
     return host
   }
 
