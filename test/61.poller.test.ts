@@ -376,6 +376,10 @@ describe('61 the poller: the epoll descriptor, threads and limits', () => {
     assert.ok(Number(stdout) < 1000, stdout)
   })
 
+  it('takes the number of no standard stream, where one was closed', async () => {
+    await runChildWell('./epoll-child.ts', ['no-stdin'])
+  })
+
   it('C29: says so when out of descriptors, and goes on once some are free', async () => {
     const args = ['out-of-descriptors']
     const { stdout } = await runChildWell('./epoll-child.ts', args, { maxFds: 128 })

@@ -284,6 +284,8 @@ bool status_of_path(const char* path, struct stat* about);
 
 // --- sockets.cc
 
+// Where somebody closed a standard stream: its number is not ours to have. Answers fd or -errno.
+int above_standard(int fd);
 // Puts a new descriptor into the table, moved above 2 if need be. Answers fd or -errno.
 int take_fd(Addon* addon, int fd, FdKind kind);
 void set_no_delay(int fd);

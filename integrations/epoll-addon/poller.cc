@@ -112,8 +112,8 @@ static int open_poller(Addon* addon, PollerSlot* poller, bool use_epoll) {
   if (wake_fd < 0) return wake_fd;
   poller->wake_fd = wake_fd;
   if (use_epoll) {
-    poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (poller->epoll_fd < 0) return -errno;
+    poller->epoll_fd = above_standard(epoll_create1(EPOLL_CLOEXEC));
+    if (poller->epoll_fd < 0) return poller->epoll_fd;
     poller->ready.resize(static_cast<size_t>(poller->max_events));
   }
   return add(poller, wake_fd, 0, POLLIN);

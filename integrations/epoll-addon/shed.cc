@@ -13,7 +13,7 @@ namespace extpoll {
 
 constexpr size_t kUnreadBytes = 65536;
 
-static int open_spare() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
+static int open_spare() { return above_standard(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 void keep_spare(Addon* addon, int listen_fd) {
   addon->spares.push_back({listen_fd, open_spare()});

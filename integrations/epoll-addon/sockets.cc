@@ -21,17 +21,19 @@ namespace extpoll {
 constexpr uint32_t kMaxParts = 64;
 constexpr int64_t kLeastRoomBytes = 16384;  // with less, recvEach leaves the rest to the next call
 
-int take_fd(Addon* addon, int fd, FdKind kind) {
+int above_standard(int fd) {
   if (fd < 0) return -errno;
-  if (fd <= 2) {  // somebody closed a standard stream: its number is not ours to have
-    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    const int error = errno;
-    close(fd);
-    if (moved < 0) return -error;
-    fd = moved;
-  }
-  addon->fds.set(fd, kind);
-  return fd;
+  if (fd > 2) return fd;
+  const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  const int error = errno;
+  close(fd);
+  return moved < 0 ? -error : moved;
+}
+
+int take_fd(Addon* addon, int fd, FdKind kind) {
+  const int taken = above_standard(fd);
+  if (taken >= 0) addon->fds.set(taken, kind);
+  return taken;
 }
 
 void set_no_delay(int fd) {

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { closeSync, readlinkSync } from 'node:fs'
 import { isMainThread, parentPort, type Worker } from 'node:worker_threads'
 import {
   Poller,
@@ -98,6 +99,18 @@ const modes: Record<string, () => Promise<void> | void> = {
       while (performance.now() < endMs);
     })
     process.exit(0)
+  },
+
+  /** Standard input is closed: nothing of ours may take its number. */
+  'no-stdin'() {
+    closeSync(0)
+    const poller = new Poller()
+    assert.throws(() => readlinkSync('/proc/self/fd/0'), { code: 'ENOENT' })
+    const listenFd = socketIo.listen({ address: '127.0.0.1', port: 0, backlog: 1 })
+    assert.throws(() => readlinkSync('/proc/self/fd/0'), { code: 'ENOENT' })
+    socketIo.close(listenFd, false)
+    poller.close()
+    say('well')
   },
 
   async 'watch-in-worker'() {
