@@ -1,7 +1,7 @@
 /** The opening handshake as a client meets it: RFC 6455 section 4.1, on the wire. */
 import { type ClientRow, clientWires } from './support/client-wire.js'
 import { bytes, server } from './support/wire-bytes.js'
-import { defineProtocol, type FaultName } from '../src/index.js'
+import { type FaultName } from '../src/index.js'
 
 type Edit = (answer: string) => string
 
@@ -39,6 +39,8 @@ const also =
   (answer) =>
     answer.replace(/\r\n\r\n$/, `\r\n${line}\r\n\r\n`)
 const same: Edit = (answer) => answer
+const swapped = (text: string): string =>
+  text.replace(/[a-z]/gi, (one) => (one < 'a' ? one.toLowerCase() : one.toUpperCase()))
 
 describe('31 client handshake', () => {
   describe('RFC 6455 4.1: an answer that is right', () => {
@@ -49,6 +51,14 @@ describe('31 client handshake', () => {
       'Upgrade in any case': answers(field('Upgrade', 'WebSocket'), right),
       'Connection with more tokens': answers(field('Connection', 'keep-alive, UPGRADE'), right),
       'with fields that nobody knows': answers(also('Server: test\r\nX-Y: z'), right),
+      'Accept with white space around it, which does not count': answers(
+        (answer) => answer.replace(/(Sec-WebSocket-Accept:)(.*)\r\n/, '$1 \t$2 \t\r\n'),
+        right,
+      ),
+      'fields whose names are in any case': answers(
+        (answer) => answer.replace(/^[A-Za-z-]+:/gm, (name) => name.toLowerCase()),
+        right,
+      ),
       'an empty list of extensions': answers(also('Sec-WebSocket-Extensions:'), right),
       'with frames glued to it, which are kept': {
         from: 'new',
@@ -106,12 +116,26 @@ describe('31 client handshake', () => {
           'got "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="',
         ],
         '(4) twice': [also('Sec-WebSocket-Accept: x'), ', x"'],
+        '(4) the right one in another case': [
+          (answer) =>
+            answer.replace(/(Accept: )(.*)\r/, (_all, name, key) => `${name}${swapped(key)}\r`),
+          'expected ',
+        ],
+        '(4) the right one, and more': [
+          (answer) => answer.replace(/(Accept: .*)\r/, '$1A\r'),
+          'expected ',
+        ],
         '(4) empty': [field('Sec-WebSocket-Accept', ''), 'got ""'],
       }),
       ...refusals('ANSWER_EXTENSION', {
         '(5) one that was not offered': [
           also('Sec-WebSocket-Extensions: permessage-deflate'),
           'got "permessage-deflate"',
+        ],
+        '(5) one behind an empty one': [
+          (answer) =>
+            also('Sec-WebSocket-Extensions: x-y')(also('Sec-WebSocket-Extensions:')(answer)),
+          'x-y',
         ],
       }),
       ...refusals('ANSWER_PROTOCOL', {
@@ -122,13 +146,26 @@ describe('31 client handshake', () => {
   })
 
   describe('RFC 6455 4.1 (6): the server picks', () => {
-    const protocols = ['a', 'b'].map((name) => defineProtocol({ name, handlers: {} }))
-    const context = { protocols }
+    const offers = ['a', 'b']
     const picks = (name: string, expect: ClientRow['expect']): ClientRow =>
-      answers(also(`Sec-WebSocket-Protocol: ${name}`), expect, { offers: ['a', 'b'], context })
+      answers(also(`Sec-WebSocket-Protocol: ${name}`), expect, { offers, named: offers })
+    const right = { events: ['established'] }
     clientWires({
-      'the second of two': picks('b', {}),
-      'none of them': answers(same, {}, { offers: ['a', 'b'], context }),
+      'the first of two': picks('a', right),
+      'the second of two': picks('b', right),
+      'none of them': answers(same, right, { offers, named: offers }),
+      ...Object.fromEntries(
+        [
+          ['one that was not offered', 'c', 'expected one of a, b, got "c"'],
+          ['one in another case', 'A', 'got "A"'],
+          ['both', 'a, b', 'got "a, b"'],
+          ['an empty one', '', 'got ""'],
+          ['the same twice (11.3.4)', 'a\r\nSec-WebSocket-Protocol: a', 'got "a, a"'],
+        ].map(([title, name, detail]) => [
+          `but not ${title}`,
+          picks(name!, { end: 'over', error: ['ANSWER_PROTOCOL', detail!] }),
+        ]),
+      ),
     })
   })
 

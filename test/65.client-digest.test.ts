@@ -99,7 +99,9 @@ function clients(word: string) {
     createSession: () => ({ target: '' }),
     handlers: {
       CLIENT_ESTABLISHED: (wsi, _answer, { target }) => begun[target]!(wsi),
-      CLIENT_RECEIVE: (wsi, data) => void (data.toString() === 'last' && close(wsi, 1000, 'done')),
+      CLIENT_RECEIVE(wsi, data) {
+        if (data.toString() === 'last') close(wsi, 1000, 'done')
+      },
       CLIENT_CONNECTION_ERROR: (wsi) => void ended.push(wsi),
       CLOSED: (wsi) => void ended.push(wsi),
     },

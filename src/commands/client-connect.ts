@@ -25,6 +25,9 @@ const NO_PEER: SocketAddress = { name: '', address: '', port: 0, family: '' }
  * ```
  *
  * Messages may be written from CLIENT_ESTABLISHED on. `hangup(wsi)` gives it up before.
+ * @param ctx a context that was not destroyed; it need not listen
+ * @param options whom to reach and what to ask, a `url` or its parts; read at once and not kept,
+ *   but for `user`, which is the connection's session object from now on
  * @returns the connection, at once; `getSocketFd` is -1 until an address answered. Exactly one of
  *   CLIENT_ESTABLISHED and CLIENT_CONNECTION_ERROR follows, never from within this call
  * @throws UsageError for options that cannot be right: a URL says where; ContextDestroyedError

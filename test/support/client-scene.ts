@@ -23,6 +23,8 @@ export interface ClientSceneOptions {
   readonly context?: Partial<HarnessOptions> | undefined
   readonly handlers?: Handlers<undefined> | undefined
   readonly protocol?: Partial<ProtocolOptions<undefined>> | undefined
+  /** Several protocols of these names, all alike. */
+  readonly named?: readonly string[] | undefined
 }
 
 export interface ClientScene {
@@ -50,7 +52,7 @@ export function clientScene(options: ClientSceneOptions = {}): ClientScene {
   const failures: ConnectFailure[] = []
   const told: string[] = []
   const errors: unknown[] = []
-  const protocol = defineProtocol({
+  const protocol: ProtocolOptions<undefined> = {
     payload: 'view',
     ...options.protocol,
     handlers: {
@@ -74,11 +76,12 @@ export function clientScene(options: ClientSceneOptions = {}): ClientScene {
       },
       ...options.handlers,
     },
-  })
+  }
+  const named = options.named?.map((name) => defineProtocol({ ...protocol, name }))
   const context: Partial<HarnessOptions> = {
     pingIntervalMs: 0,
     idleTimeoutMs: 0,
-    protocols: [protocol],
+    protocols: named ?? [defineProtocol(protocol)],
     onError: (error) => void errors.push(error),
     on: {
       ADD_POLL_FD: (fd, events) => void told.push(`ADD ${events} fd ${fd}`),
