@@ -11,6 +11,7 @@ import {
   serviceFd,
   TEXT,
   WOULD_BLOCK,
+  WOULD_BLOCK_UNTIL_WRITABLE,
   write,
 } from '../src/index.js'
 import { openScene } from './support/scene.js'
@@ -153,5 +154,70 @@ describe('29 what the swarm found', () => {
     peer.end()
     h.run()
     assert.deepEqual(log, ['text last words', 'closed 1006 END_OF_FILE'])
+  })
+
+  it('C11: one send for a readiness, though what it led to met a full socket', () => {
+    const context = { messageBudget: 1, txHighWaterBytes: 1, txLowWaterBytes: 1 }
+    const { h, peer } = openScene({ context })
+    peer.send(bytes(client.ping('a'), client.ping('b'), client.ping('c')))
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    const { counts } = h.poller
+    const before = counts.send + counts.sendv
+    peer.script.send.push(WOULD_BLOCK)
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN | POLLHUP })
+    assert.equal(counts.send + counts.sendv - before, 1)
+    h.run()
+    assert.deepEqual(
+      peer.frames().map(({ payload }) => String(payload)),
+      ['a', 'b', 'c'],
+    )
+  })
+
+  it('C23: a peer is asked whether it lives, after a pause with more held than is read', () => {
+    const { h, wsi, peer, log } = openScene({
+      context: { rxHighWaterBytes: 1024, pingIntervalMs: 30_000 },
+      handlers: {
+        RECEIVE(wsi, data) {
+          log.push(`${data.length}`)
+          if (log.length === 1) rxFlowControl(wsi, 0)
+        },
+      },
+    })
+    peer.send(bytes(...Array.from({ length: 3 }, () => client.text('x'.repeat(800)))))
+    h.poller.runFor(h.ctx, 100_000)
+    rxFlowControl(wsi, 1)
+    h.run()
+    assert.deepEqual(log, ['800', '800', '800'])
+    h.poller.runFor(h.ctx, 30_001)
+    assert.deepEqual(
+      peer.frames().map(({ opcode }) => opcode),
+      [9],
+    )
+  })
+
+  it('C15, C23: a read that waited for writability is timed again, and POLLOUT is off', () => {
+    const { h, peer, log } = openScene({ context: { pingIntervalMs: 30_000 } })
+    peer.script.recv.push(WOULD_BLOCK_UNTIL_WRITABLE)
+    peer.send(client.text('well'))
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    h.poller.clock.advance(100_000)
+    serviceFd(h.ctx, null)
+    h.run()
+    assert.deepEqual(log, ['text well'])
+    h.poller.runFor(h.ctx, 30_001)
+    assert.deepEqual(
+      peer.frames().map(({ opcode }) => opcode),
+      [9],
+    )
+  })
+
+  it("C14: an end comes with its last byte, though an error's readiness sent it", () => {
+    const { h, peer, log } = openScene()
+    peer.script.send.push(WOULD_BLOCK)
+    peer.send(client.close(1000))
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    assert.deepEqual(log, [])
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLERR })
+    assert.deepEqual(log, ['closed 1000 CLOSED_BY_PEER'])
   })
 })

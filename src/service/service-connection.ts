@@ -7,7 +7,7 @@ import { consumeAnswer } from '../client/asking.js'
 import { failDial } from '../client/failing.js'
 import { type Connection, THREW } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
-import { armDeadline } from '../connection/deadline.js'
+import { armDeadline, resumeListening } from '../connection/deadline.js'
 import { loseTransport } from '../connection/drop.js'
 import { endOfFile, failConnection } from '../connection/ending.js'
 import { holdBehind, keepUnconsumed, layOutHeld } from '../connection/held.js'
@@ -35,25 +35,35 @@ export function serviceConnection(
   const readable = (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && writable)
   if (writable || (connection.sendWaitsReadable && (revents & POLLIN) !== 0))
     serviceWritable(core, connection)
-  if (writable) connection.recvWaitsWritable = false
+  else if (gone && !connection.reads) sendOn(core, connection)
+  if (writable && connection.recvWaitsWritable) {
+    connection.recvWaitsWritable = false
+    core.touch(connection)
+    resumeListening(core, connection)
+  }
   if (connection.isPending) consumeHeld(core, connection)
   if (connection.isPending) return true
   // An edge that told of data and of an end is not told again for the end alone (C12).
   if (readable && connection.reads) return receive(core, connection) || (gone && connection.reads)
-  if (gone) hearGone(core, connection, writable)
+  if (gone && connection.state !== State.ENDED) rememberGone(core, connection)
   return connection.isPending
 }
 
 /** The socket takes bytes: what is queued first, then a writable callback, if one is wanted. */
 function serviceWritable(core: ContextState, connection: Connection): void {
-  drainQueue(core, connection)
-  if (connection.state === State.FLUSHING && connection.queue === null) core.scheduleEnd(connection)
-  if (connection.state === State.HTTP) driveAnswer(core, connection)
+  sendOn(core, connection)
   if (!connection.writableDeliverable) return
   connection.wantsWritable = false
   core.touch(connection)
   if (connection.state === State.HTTP) tellHttpWritable(core, connection)
   else core.call(connection, connection.protocol!, connection.role.writeable, undefined, 0)
+}
+
+/** What is queued, and what that held up: an end, the rest of an answer. */
+function sendOn(core: ContextState, connection: Connection): void {
+  drainQueue(core, connection)
+  if (connection.state === State.FLUSHING && connection.queue === null) core.scheduleEnd(connection)
+  if (connection.state === State.HTTP) driveAnswer(core, connection)
 }
 
 function tellHttpWritable(core: ContextState, connection: Connection): void {
@@ -116,6 +126,7 @@ function receivedNothing(core: ContextState, connection: Connection, result: num
 export function consumeHeld(core: ContextState, connection: Connection): void {
   connection.isPending = false
   core.pending.delete(connection)
+  const { reads } = connection
   let portionBytes = connection.scanned + HELD_PORTION_BYTES
   let more: boolean
   do {
@@ -134,6 +145,8 @@ export function consumeHeld(core: ContextState, connection: Connection): void {
     !connection.isPending &&
     !connection.blocked
   )
+  // More was held than is read beside it: the deadlines of silence were not in force.
+  if (!reads && connection.reads) resumeListening(core, connection)
   if (connection.eof) endIfDelivered(core, connection)
   // What the peer sent before the transport failed: nothing will announce it.
   const drains = connection.state === State.DRAINING && connection.reads && !connection.isPending
@@ -201,13 +214,10 @@ function endIfDelivered(core: ContextState, connection: Connection): void {
   endOfFile(core, connection)
 }
 
-/** POLLERR or POLLHUP while nothing may be read. */
-function hearGone(core: ContextState, connection: Connection, wasDrained: boolean): void {
-  if (connection.queue !== null && !wasDrained) drainQueue(core, connection)
-  if (connection.state !== State.ENDED) rememberGone(core, connection)
-}
-
-/** The connection ends once what is buffered was delivered, or after pausedErrorTimeoutMs (C4). */
+/**
+ * POLLERR or POLLHUP while nothing may be read: the connection ends once what is buffered was
+ * delivered, or after pausedErrorTimeoutMs (C4).
+ */
 function rememberGone(core: ContextState, connection: Connection): void {
   if (connection.errorHeardMs !== 0) return
   connection.errorHeardMs = core.now()
