@@ -1,6 +1,7 @@
 /**
  * The checker on what a call does and leaves behind: every way to break C10 to C22, C27 and C29.
  */
+import type { Times } from '../integrations/simulation/checker-facts.js'
 import { serviceRules } from '../integrations/simulation/checker-rules-service.js'
 import { timeRules } from '../integrations/simulation/checker-rules-time.js'
 import { Errno, POLLERR, POLLHUP, POLLIN, POLLOUT, Reason, WOULD_BLOCK } from '../src/index.js'
@@ -10,7 +11,7 @@ import {
 } from '../src/index.js'
 import { READABLE, accepting, during, eachIsReported } from './support/checker-faults.js'
 import { fault, prepared, serving, times } from './support/checker-faults.js'
-import type { Act } from './support/checker-faults.js'
+import type { Act, Fault } from './support/checker-faults.js'
 import type { StandIn } from './support/stand-in.js'
 
 const FOREIGN = { fd: 70, revents: POLLIN }
@@ -58,6 +59,13 @@ const serviceFaults = [
     (s) => (blocked(s), serving(() => s.send(4, 100, 100), writable)(s)),
     { txBudgetBytes: 100 },
   ),
+  fault('C12', "'handled', and a writable callback is wanted again", (s) => {
+    s.call('callbackOnWritable', 4, () => (s.announce('SET', 4, POLLOUT), true))
+    serving(() => {
+      s.callback(Reason.SERVER_WRITEABLE, 4)
+      s.call('callbackOnWritable', 4, () => true)
+    }, writable)(s)
+  }),
   fault(
     'C13',
     'too much read',
@@ -188,6 +196,15 @@ const serviceFaults = [
     during(() => s.end(4))(s)
     s.call('write', 4, () => 'ok')
   }),
+  fault('C19', 'CLOSED without a word of how', (s) => {
+    during(() => {
+      s.del(4).io.close(4, false)
+      s.callback(Reason.CLOSED, 4, { code: 1000 })
+    })(s)
+  }),
+  fault('C14', 'sending failed, and nobody looks for what came before', (s) => {
+    serving(() => s.send(4, -Errno.ENOBUFS))(s)
+  }),
   fault(
     'C29',
     'EMFILE, and the listener goes on',
@@ -211,6 +228,27 @@ const destroying =
     s.call('contextDestroy', undefined, () => void act(s))
 const oneByOne: Act = (s) => (endListener(s), s.end(4))
 
+/** Each with a deadline that is a millisecond too late for it. */
+function notInTime(
+  rows: readonly (readonly [name: string, times: Times, act: Act, fd: number])[],
+): Fault[] {
+  return rows.map(([name, times, act, fd]) =>
+    fault(
+      'C23',
+      `${name} without its deadline`,
+      (s) => {
+        s.deadlineMs = 1011
+        s.call('batch', fd, () => {
+          s.checker.now()
+          timeout(s, 11, 1011)
+          act(s)
+        })
+      },
+      { times },
+    ),
+  )
+}
+
 const timeFaults = [
   fault('C20', 'two readings of the clock', serving(times(2, (s) => s.checker.now()))),
   fault('C20', 'two readings of the wall clock', serving(times(2, (s) => s.checker.wallClock()))),
@@ -232,6 +270,29 @@ const timeFaults = [
     'a nearer deadline and no word of it',
     serving((s) => (s.deadlineMs = 1500), null),
   ),
+  fault('C21', 'a later deadline when the one told has passed, and no word of it', (s) => {
+    s.deadlineMs = 1500
+    serving((_) => (s.checker.now(), timeout(s, 500, 1500)), null)(s)
+    s.host.nowMs = 1500
+    serving(() => (s.checker.now(), (s.deadlineMs = 9000)), null)(s)
+  }),
+  fault('C21', 'a deadline that vanished, and no word of it', (s) => {
+    s.deadlineMs = 1500
+    serving((_) => (s.checker.now(), timeout(s, 500, 1500)), null)(s)
+    serving(() => (s.deadlineMs = null), null)(s)
+  }),
+  ...notInTime([
+    ['a handshake', { handshakeTimeoutMs: 10 }, (s) => (s.accept(3, 5), s.add(5)), 3],
+    ['a close', { closeTimeoutMs: 10 }, (s) => s.call('close', 4, () => true), 4],
+    ['a lingering end', { lingerTimeoutMs: 10 }, (s) => s.io.shutdown(4), 4],
+    [
+      'a peer that takes nothing',
+      { writeStallTimeoutMs: 10 },
+      (s) => (s.send(4, WOULD_BLOCK), s.announce('SET', 4, POLLOUT)),
+      4,
+    ],
+    ['a silent peer', { quietMs: 10 }, (s) => s.recv(4, 7), 4],
+  ]),
   fault(
     'C22',
     "'handled' for null, and the timeout is 0",

@@ -178,7 +178,7 @@ describe('53 the faults', () => {
 
   it('the gate: a kind that never acts is told', () => {
     const idle = new Campaign(workload, { faults: ['recv-short', 'send-partial'] })
-    for (let seed = 1; seed <= 3; seed += 1) idle.run(seed)
+    for (let seed = 1; seed <= 10; seed += 1) idle.run(seed)
     assert.deepEqual(idle.report().idle, [])
     const quiet = new Campaign(
       { ...workload, make: () => ({ options: { protocols: [chat] }, play: () => {} }) },

@@ -91,6 +91,7 @@ export function applyAnswer(scene: Scene, frame: Frame, result: unknown): void {
       break
     case 'close':
       facts.closeAsked = true
+      if (result === true) facts.closeAskedIn = context.callNo
       break
   }
 }

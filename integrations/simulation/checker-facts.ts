@@ -33,6 +33,8 @@ export class FdFacts {
    */
   unseenFrames = 0
   failed = false
+  /** recv answered an error. */
+  recvFailed = false
   connecting = false
   /** It was to be connected and was not yet: it ends without being a connection's end. */
   attempt = false
@@ -67,6 +69,13 @@ export class FdFacts {
   sendBlocks = 0
   setBits = 0
   clearBits = 0
+
+  // In which outermost call it was
+  acceptedIn = 0
+  /** closed by the application, with a close frame */
+  closeAskedIn = 0
+  /** shut down */
+  shutIn = 0
 
   // How the host treats it
   /** Services at mask 0 that told of POLLERR or POLLHUP, and those that did not. */
@@ -217,6 +226,17 @@ export interface Limits {
   readonly acceptBudget: number
   readonly broadcastBudget: number
   readonly endBudget: number
+  readonly times: Times
+}
+
+/** The times of C23 that the rules may judge by; without one nothing is said of it. */
+export interface Times {
+  readonly handshakeTimeoutMs?: number
+  readonly closeTimeoutMs?: number
+  readonly lingerTimeoutMs?: number
+  readonly writeStallTimeoutMs?: number
+  /** How long an open connection that is read may say nothing, until it is asked or given up. */
+  readonly quietMs?: number
 }
 
 export class Scene {

@@ -109,6 +109,7 @@ export class Observer {
       return undefined
     }
     const facts = new FdFacts(fd, how === 'listen', context, scene.fds.get(fd))
+    if (how === 'accepted') facts.acceptedIn = context.callNo
     scene.fds.set(fd, facts)
     scene.touch(facts)
     return facts
@@ -262,7 +263,7 @@ export class Observer {
     const context = scene.contextOf(handle)
     const facts = scene.fds.get(fd)
     for (const rule of this.at.callback) {
-      const broken = rule.callback(scene, context, reason, facts)
+      const broken = rule.callback(scene, context, reason, facts, data)
       if (broken !== undefined) this.report(rule, broken)
     }
     scene.progress += 1

@@ -61,6 +61,8 @@ export function applyResult(
       if (result === WOULD_BLOCK) facts.recvBlocks += 1
       break
     case 'shutdown':
+      facts.shutIn = facts.context.callNo
+      break
     case 'resolve':
     case 'cancel':
     case 'localAddress':
@@ -88,7 +90,7 @@ function applyRecv(facts: FdFacts, wanted: number, result: number): void {
     facts.eof = true
     facts.eofReads += 1
   } else if (result === WOULD_BLOCK) facts.recvBlocks += 1
-  else if (!facts.recvWaitsWritable) facts.failed = true
+  else if (!facts.recvWaitsWritable) facts.failed = facts.recvFailed = true
 }
 
 function applySend(facts: FdFacts, wanted: number, result: number): void {

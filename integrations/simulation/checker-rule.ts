@@ -54,7 +54,13 @@ export interface Rule {
   /** The same, for each descriptor that the call touched. */
   settled?(scene: Scene, facts: FdFacts, result: unknown): Broken
   /** Before a protocol callback other than those of the announcements. */
-  callback?(scene: Scene, context: ContextFacts, reason: number, facts: FdFacts | undefined): Broken
+  callback?(
+    scene: Scene,
+    context: ContextFacts,
+    reason: number,
+    facts: FdFacts | undefined,
+    data: unknown,
+  ): Broken
   /** The library read the clock; `scene.nowMs` is the reading before. */
   clock?(scene: Scene, nowMs: number): Broken
   /** The host gave entropy; `scene.entropy` is what it gave before. */

@@ -2,6 +2,7 @@
  * Rules C10 to C19 and C29: what a call of serviceFd does, and what it leaves behind.
  */
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, Reason, formatEvents } from '../../src/index.js'
+import type { CloseInfo } from '../../src/index.js'
 import { Status } from './checker-facts.js'
 import type { ContextFacts, FdFacts, Scene } from './checker-facts.js'
 import { quoted } from './checker-rule.js'
@@ -50,7 +51,7 @@ export const serviceRules: readonly Rule[] = [
   {
     id: 'C12',
     sentence: "'more' where a descriptor may have more to give than one call takes.",
-    exit(_scene, { serviced, pollfd, callNo }, result) {
+    exit(_scene, { serviced, pollfd, callNo, revents }, result) {
       if (pollfd === null || serviced === undefined || result !== 'handled') return undefined
       if (serviced.status !== Status.ANNOUNCED || serviced.touchedIn !== callNo) return undefined
       const { fd, mask, recvFull, heldByBudget, wantsWritable, sends, setBits } = serviced
@@ -59,6 +60,11 @@ export const serviceRules: readonly Rule[] = [
       // It may also be on for a writable callback, and the budget be spent by others.
       const cut = heldByBudget && !wantsWritable && sends > 0 && (setBits & POLLOUT) === 0
       if (cut) return `'handled' for fd ${fd}, and the budget cut its writing`
+      // Nor is there an edge for a callback that is wanted anew while the socket takes writes.
+      const untold = wantsWritable && (revents & mask & POLLOUT) !== 0 && (setBits & POLLOUT) === 0
+      const isFree = !serviced.sendBlocked && !heldByBudget && !serviced.sendsFile
+      if (untold && isFree && !serviced.recvWaitsWritable)
+        return `'handled' for fd ${fd}, and a writable callback is wanted`
       return undefined
     },
   },
@@ -70,18 +76,22 @@ export const serviceRules: readonly Rule[] = [
   {
     id: 'C14',
     sentence: 'Where progress is possible without a new kernel event, nextTimeout is 0.',
-    settled(scene, { status, pendingBytes, mask, context, fd }) {
-      if (status !== Status.ANNOUNCED || pendingBytes <= 0 || (mask & POLLIN) === 0)
-        return undefined
-      const timeoutMs = scene.ask.timeout(context.handle)
-      return timeoutMs === 0 ? undefined : `${pendingBytes} bytes pend above fd ${fd}`
+    settled(scene, facts) {
+      const { status, mask, pendingBytes, fd } = facts
+      if (status !== Status.ANNOUNCED || (mask & POLLIN) === 0) return undefined
+      // A kernel that has no memory for a send may have nothing to tell ever after.
+      const isCut = facts.failed && facts.established && !facts.recvFailed && !facts.eof
+      if (pendingBytes <= 0 && !isCut) return undefined
+      if (scene.ask.timeout(facts.context.handle) === 0) return undefined
+      const what = isCut ? 'what was sent before' : `${pendingBytes} bytes`
+      return `${what} pends above fd ${fd}`
     },
   },
   {
     id: 'C15',
     sentence:
       'POLLOUT is on exactly while bytes are queued, a callback is wanted, or a connect runs.',
-    settled: (_scene, facts) => brokenWriteInterest(facts),
+    settled: (scene, facts) => brokenWriteInterest(scene, facts),
   },
   {
     id: 'C16',
@@ -168,6 +178,19 @@ export const serviceRules: readonly Rule[] = [
   },
   {
     id: 'C19',
+    sentence: 'CLOSED tells who ended the connection, and how.',
+    callback(_scene, _context, reason, facts, data) {
+      if (reason !== Reason.CLOSED || facts === undefined) return undefined
+      const { code, initiator, cause } = (data ?? {}) as Partial<CloseInfo>
+      const isTold = code !== undefined && initiator !== undefined && cause !== undefined
+      if (!isTold) return `CLOSED of fd ${facts.fd} with ${JSON.stringify(data)}`
+      // An error that was taken for silence looks like an end of file the next time.
+      if (cause !== 'END_OF_FILE' || !facts.recvFailed) return undefined
+      return `CLOSED of fd ${facts.fd} with END_OF_FILE, and recv had failed`
+    },
+  },
+  {
+    id: 'C19',
     sentence: "Calls on a dead connection answer 'closed'.",
     leave(_scene, { call, arg, wasClosed }, result) {
       if (call !== 'write' || !wasClosed) return undefined
@@ -227,9 +250,11 @@ function brokenBudget(scene: Scene, context: ContextFacts): Broken {
   )
 }
 
-function brokenWriteInterest(facts: FdFacts): Broken {
+function brokenWriteInterest(scene: Scene, facts: FdFacts): Broken {
   if (facts.status !== Status.ANNOUNCED || facts.listener) return undefined
   const { fd, mask, context } = facts
+  // It may be over, and its end wait for its turn (C13).
+  if (context.ends >= scene.limits.endBudget) return undefined
   const blocked = facts.sendBlocked && !facts.sendWaitsReadable
   const on = (mask & POLLOUT) !== 0
   if (!on && blocked) return `fd ${fd} has bytes queued, and POLLOUT is off`

@@ -1,8 +1,9 @@
 /**
- * Rules C20 to C22 and C27: the clock, the one timeout, and the destroy of a context.
+ * Rules C20 to C23 and C27: the clock, the one timeout, deadlines, and the destroy of a context.
  */
+import { POLLIN } from '../../src/index.js'
 import { Status } from './checker-facts.js'
-import type { ContextFacts, Scene } from './checker-facts.js'
+import type { ContextFacts, FdFacts, Scene } from './checker-facts.js'
 import type { Broken, Rule } from './checker-rule.js'
 
 /**
@@ -27,10 +28,13 @@ export const timeRules: readonly Rule[] = [
       context === undefined ? undefined : brokenTimeout(scene, context, timeoutMs, deadlineMs),
     exit(scene, context) {
       if (!scene.hearsTimeout || context.destroyed || context.destroyAsked) return undefined
-      const { announcedDeadlineMs, promisedMs: deadlineMs } = context
-      if (deadlineMs === null) return undefined
-      if (announcedDeadlineMs !== null && deadlineMs >= announcedDeadlineMs) return undefined
-      return `nextDeadline is ${deadlineMs}, and SET_TIMEOUT said ${String(announcedDeadlineMs)}`
+      const { announcedDeadlineMs: toldMs, promisedMs: deadlineMs, nowReads } = context
+      if (deadlineMs === toldMs) return undefined
+      if (deadlineMs !== null && toldMs !== null && deadlineMs >= toldMs) {
+        // The host comes back at the one it knows: later, or, where both have passed, at once.
+        if (nowReads === 0 || toldMs > scene.nowMs || deadlineMs <= scene.nowMs) return undefined
+      }
+      return `nextDeadline is ${String(deadlineMs)}, and SET_TIMEOUT said ${String(toldMs)}`
     },
   },
   {
@@ -59,6 +63,21 @@ export const timeRules: readonly Rule[] = [
       for (const facts of context.live) unseenFrames += facts.unseenFrames
       if (context.idleMores <= context.live.size + IDLE_MORES + unseenFrames) return undefined
       return `'more' ${context.idleMores} times in a row, and nothing happened`
+    },
+  },
+  {
+    id: 'C23',
+    sentence: 'What must be over after some time has its deadline: nextDeadline is no later.',
+    settled(scene, facts) {
+      const { context, fd } = facts
+      if (facts.status !== Status.ANNOUNCED || facts.listener) return undefined
+      if (context.destroyed || context.destroyAsked || context.nowReads === 0) return undefined
+      const { promisedMs } = context
+      const lengthMs = mustEndWithin(scene, facts)
+      if (promisedMs !== null && promisedMs <= scene.nowMs + lengthMs) return undefined
+      if (lengthMs === Infinity) return undefined
+      const said = `nextDeadline is ${String(promisedMs)}`
+      return `fd ${fd} must be looked at in ${lengthMs} ms, it is ${scene.nowMs}, and ${said}`
     },
   },
   {
@@ -107,4 +126,19 @@ function brokenTimeout(
   if (Number.isNaN(scene.nowMs)) return undefined
   const lengthMs = Math.max(0, deadlineMs - scene.nowMs)
   return Math.abs(timeoutMs - lengthMs) <= 1 ? undefined : said(` at ${scene.nowMs}`)
+}
+
+/** How long the library may sleep because of this descriptor, from now; Infinity: for ever. */
+function mustEndWithin({ limits: { times } }: Scene, facts: FdFacts): number {
+  let lengthMs = Infinity
+  const atMost = (ms: number | undefined): void => {
+    if (ms !== undefined && ms < lengthMs) lengthMs = ms
+  }
+  const { context } = facts
+  if (facts.shutIn === context.callNo) atMost(times.lingerTimeoutMs)
+  if (facts.closeAskedIn === context.callNo) atMost(times.closeTimeoutMs)
+  if (facts.acceptedIn === context.callNo) atMost(times.handshakeTimeoutMs)
+  if (facts.sendBlocked && facts.sends > 0 && !facts.sendsFile) atMost(times.writeStallTimeoutMs)
+  if (facts.established && (facts.mask & POLLIN) !== 0) atMost(times.quietMs)
+  return lengthMs
 }

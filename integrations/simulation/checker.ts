@@ -16,6 +16,7 @@ import type {
   Tap,
 } from '../../src/index.js'
 import { Scene } from './checker-facts.js'
+import type { Times } from './checker-facts.js'
 import { CheckedIo } from './checker-io.js'
 import { Observer } from './checker-observer.js'
 import { formatViolation } from './checker-rule.js'
@@ -49,6 +50,8 @@ export interface CheckerOptions {
   readonly acceptBudget?: number
   readonly broadcastBudget?: number
   readonly endBudget?: number
+  /** The times of C23 that createContext was given; judged only where they are told here. */
+  readonly times?: Times
   /** How a context is asked for its timeout. Default: the library's own functions. */
   readonly queries?: {
     nextTimeout(handle: object): number
@@ -127,6 +130,7 @@ function sceneLimits(options: CheckerOptions): Scene['limits'] {
     acceptBudget: options.acceptBudget ?? limits.acceptBudget.default,
     broadcastBudget: options.broadcastBudget ?? limits.broadcastBudget.default,
     endBudget: options.endBudget ?? limits.endBudget.default,
+    times: options.times ?? {},
   }
 }
 

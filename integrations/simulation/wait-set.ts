@@ -106,6 +106,15 @@ export class WaitSet implements PollSet {
     this.ready.add(fd)
   }
 
+  /** What was reported of it reached nobody: it is told once more. */
+  lost({ fd, revents }: Pollfd): void {
+    const watch = this.watches.get(fd)
+    if (watch === undefined) return
+    watch.reportedAtZero = false
+    this.again(fd, revents)
+    this.activity(fd)
+  }
+
   /** The context that announced it, and the generation it gave; undefined where not waited for. */
   liveAt(fd: number): { readonly owner: object; readonly gen: number } | undefined {
     return this.watches.get(fd)

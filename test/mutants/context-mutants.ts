@@ -37,6 +37,21 @@ export const contextMutants: readonly Mutant[] = [
     breaks: 'the earliest deadline is not always on top',
   },
   {
+    name: 'timer-not-moved',
+    file: 'src/poll/deadline-heap.ts',
+    find: '    } else if (deadlineMs < this.#deadlines[index]!) {',
+    replace: '    } else if (deadlineMs + 1e9 < this.#deadlines[index]!) {',
+    breaks: 'a deadline that came nearer stays where it was, since one was armed',
+    exhibit: 'M14',
+  },
+  {
+    name: 'timeout-untold',
+    file: 'src/context/timeout.ts',
+    find: 'earliest >= told && told > core.now()',
+    replace: 'earliest >= told',
+    breaks: 'SET_TIMEOUT is not said anew when the deadline told before has passed',
+  },
+  {
     name: 'timeout-rounds-down',
     file: 'src/context/timeout.ts',
     find: 'Math.ceil(deadlineMs - nowMs)',

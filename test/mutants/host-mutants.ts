@@ -103,9 +103,12 @@ export const hostMutants: readonly Mutant[] = [
   {
     name: 'fault-without-effect',
     file: 'integrations/simulation/faults/faulty-io.ts',
-    find: `      return -Errno.ENOBUFS
+    find: `    if (faults.fires('send-no-buffers')) {
+      this.world.harm(near, 'send-no-buffers')
+      return -Errno.ENOBUFS
+    }
 `,
-    replace: `      return 0
+    replace: `    faults.fires('send-no-buffers')
 `,
     breaks: 'a kind of fault fires, and nothing comes of it',
     exhibit: 'M18',

@@ -1,5 +1,6 @@
 /** Every mutant: of the library, and of what stands around it in the simulator. */
 import { contextMutants } from './context-mutants.js'
+import { faultMutants } from './fault-mutants.js'
 import { hostMutants } from './host-mutants.js'
 import type { Mutant } from './mutant.js'
 import { receivingMutants } from './receiving-mutants.js'
@@ -11,5 +12,6 @@ export const mutants: readonly Mutant[] = [
   ...serviceMutants,
   ...receivingMutants,
   ...sendingMutants,
+  ...faultMutants,
   ...hostMutants,
 ]

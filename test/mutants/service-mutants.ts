@@ -35,6 +35,13 @@ export const serviceMutants: readonly Mutant[] = [
     breaks: 'an edge-triggered host is not told that a budget cut the writing',
   },
   {
+    name: 'writable-left-unsaid',
+    file: 'src/service/service-fd.ts',
+    find: '  return (revents & POLLOUT) !== 0 && connection.writableDeliverable',
+    replace: '  return false',
+    breaks: 'an edge-triggered host is not told that another writable callback is wanted',
+  },
+  {
     name: 'deadlines-done-too-soon',
     file: 'src/service/service-fd.ts',
     find: '  return earliest !== null && earliest <= core.now()',

@@ -14,10 +14,10 @@ export function formatTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ mutant, swarm, faultFree, wire }) => [
     mutant.name,
     mutant.exhibit ?? '',
-    swarm === undefined ? 'never' : String(swarm.seed),
+    swarm === undefined ? 'NEVER' : String(swarm.seed),
     cut(swarm?.summary ?? '', FOUND_COLUMNS),
     faultFree === undefined ? 'survives' : `seed ${faultFree.seed}`,
-    wire === null ? '' : cut(wire ?? 'survives', WIRE_COLUMNS),
+    wire === null ? 'not asked' : cut(wire ?? 'survives', WIRE_COLUMNS),
   ])
   const head = ['mutant', '', 'seeds', 'found as', 'without faults', 'wire suite']
   const all = [head, ...rows]

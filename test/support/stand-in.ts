@@ -65,6 +65,8 @@ export class IdleHost implements Host {
   hostname = (): string => 'idle'
 }
 
+const CLOSED_BY_PEER = { code: 1000, reason: '', initiator: 'peer', cause: 'CLOSED_BY_PEER' }
+
 export class StandIn {
   readonly host = new IdleHost()
   readonly checker: CheckedHost
@@ -158,7 +160,7 @@ export class StandIn {
   callback(
     reason: number,
     fd: number,
-    data?: unknown,
+    data: unknown = reason === Reason.CLOSED ? CLOSED_BY_PEER : undefined,
     body: () => unknown = () => undefined,
   ): this {
     this.checker.tap?.callback(reason, fd, data, this, null)

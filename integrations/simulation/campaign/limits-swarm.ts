@@ -21,6 +21,8 @@ const CHOICES = {
   unwindRounds: [undefined, undefined, 1, 2],
   corkMaxBytes: [undefined, undefined, 0, 64, 65_536],
   rxHighWaterBytes: [undefined, undefined, 1024],
+  // More than the peers of a world are; who says nothing leaves soon.
+  maxConnections: [undefined, undefined, 16],
 } as const satisfies SimContextOptions extends infer Options
   ? { readonly [Name in keyof Options]?: readonly (number | undefined)[] }
   : never

@@ -6,24 +6,26 @@
  */
 import {
   broadcast,
+  CONTINUATION,
   defineProtocol,
   getProtocol,
-  isBinary,
+  isFinalFragment,
+  NO_FIN,
   BINARY,
   rxFlowControl,
   TEXT,
   write,
 } from '../../../src/index.js'
-import type { AnyProtocolDefinition, Handlers } from '../../../src/index.js'
 import type { SimPeer } from '../world/sim-peer.js'
 import type { World } from '../world/world.js'
 import { clientsPlay } from './client-play.js'
+import { lastWords, lastWordsTogether, partings } from './ends.js'
+import { connectAll, echoProtocol, expect, finish, isWell, PEERS, protocolOf } from './play.js'
 import type { Play } from './play.js'
 import { Workload } from './workload.js'
 
 export type PlayName = keyof typeof plays
 
-const PEERS = 4
 const SILENCE_MS = 200_000
 const PAUSE_MS = 7
 const LONG_PAUSE_MS = 90_000
@@ -32,8 +34,9 @@ const HOLD_UP_SENDING = ['send-partial', 'send-would-block', 'send-buffer-shrink
 const SLOW_BYTES = 400_000
 const SLOW_STEP_BYTES = 64 * 1024
 const SLOW_STEP_MS = 25_000
-const SOON_MS = 20_000
 const PING_INTERVAL_MS = 30_000
+const REPLIES = 60
+const REPLY_REPEATS = 2500
 /** So many connections do not draw the same chance. */
 const ENOUGH = 3
 
@@ -87,7 +90,8 @@ export const plays = {
   pings(): Play {
     return {
       protocol: echoProtocol(),
-      context: { txBudgetBytes: 262_144 },
+      // No more than these wait at once: a round of them, and those in between of what is sent.
+      context: { txBudgetBytes: 262_144, maxPendingPongs: 24 },
       act(world) {
         const sent = ['a', 'b', 'c']
         const peers = connectAll(world, sent)
@@ -141,43 +145,6 @@ export const plays = {
         for (const peer of began)
           expect(!isWell(peer) || peer.pings >= 2, `${peer.name} was not asked whether it lives`)
         finish(world, peers, ['one word'])
-      },
-    }
-  },
-
-  /** Peers that end right behind their last message: it is heard, and so is the end. */
-  lastWords(): Play {
-    const heard: string[] = []
-    const open = new Set<unknown>()
-    const protocol = protocolOf({
-      ESTABLISHED: (wsi) => void open.add(wsi),
-      RECEIVE: (_wsi, data) => void heard.push(data.toString()),
-      CLOSED: (wsi) => void open.delete(wsi),
-    })
-    return {
-      protocol,
-      act(world) {
-        const peers = Array.from({ length: PEERS }, () => world.connect('play'))
-        world.run()
-        const well = peers.filter(isWell)
-        for (const [index, peer] of peers.entries()) {
-          peer.send(`last words of ${index}`)
-          if (index % 2 === 0) peer.end()
-          else peer.reset()
-        }
-        // Not by the next ping: an end that came with the last bytes is told at once.
-        world.runFor(SOON_MS)
-        const areWell = peers.every(({ harmedBy }) => harmedBy === undefined)
-        expect(!areWell || open.size === 0, `${open.size} ends were not told within ${SOON_MS} ms`)
-        world.run()
-        world.faults.stop()
-        world.run()
-        for (const peer of well) {
-          const words = `last words of ${peers.indexOf(peer)}`
-          const wasHeard = heard.includes(words) || peer.harmedBy !== undefined
-          expect(wasHeard || hasWay(peer), `${peer.name}: '${words}' was not heard`)
-        }
-        expect(open.size === 0, `${open.size} ends were not told`)
       },
     }
   },
@@ -249,25 +216,56 @@ export const plays = {
       },
     }
   },
+
+  /** Messages in pieces as they come, sent back in the same pieces. */
+  streams(): Play {
+    interface Session {
+      inMessage: boolean
+    }
+    const protocol = defineProtocol<Session>({
+      name: 'play',
+      payload: 'view',
+      delivery: 'stream',
+      createSession: () => ({ inMessage: false }),
+      handlers: {
+        RECEIVE(wsi, data, session) {
+          const isFinal = isFinalFragment(wsi)
+          const opcode = session.inMessage ? CONTINUATION : BINARY
+          write(wsi, data, isFinal ? opcode : opcode | NO_FIN)
+          session.inMessage = !isFinal
+        },
+      },
+    })
+    return {
+      protocol,
+      act(world) {
+        const sent = Array.from({ length: 12 }, (_, index) =>
+          `${index} \u20ac `.repeat(1 + index ** 3),
+        )
+        finish(world, connectAll(world, sent), sent)
+      },
+    }
+  },
+
+  /** Many answers to one message: more than is kept together before it is sent. */
+  replies(): Play {
+    const replies = Array.from({ length: REPLIES }, (_, index) => `${index} `.repeat(REPLY_REPEATS))
+    return {
+      protocol: protocolOf({
+        RECEIVE(wsi) {
+          for (const reply of replies) write(wsi, reply, TEXT)
+        },
+      }),
+      act(world) {
+        finish(world, connectAll(world, ['everything, please']), replies)
+      },
+    }
+  },
+
+  lastWords,
+  lastWordsTogether,
+  partings,
 } satisfies Record<string, () => Play>
-
-function protocolOf(handlers: Handlers<undefined>): AnyProtocolDefinition {
-  return defineProtocol({ name: 'play', payload: 'view', handlers })
-}
-
-function echoProtocol(): AnyProtocolDefinition {
-  return protocolOf({
-    RECEIVE: (wsi, data) => void write(wsi, data, isBinary(wsi) ? BINARY : TEXT),
-  })
-}
-
-function connectAll(world: World, sent: readonly string[]): SimPeer[] {
-  return Array.from({ length: PEERS }, () => {
-    const peer = world.connect('play')
-    for (const text of sent) peer.send(text)
-    return peer
-  })
-}
 
 /** The shortest time from one ping to the next, of each that was pinged twice. */
 function watchPings(world: World, peers: readonly SimPeer[]): ReadonlyMap<SimPeer, number> {
@@ -288,50 +286,6 @@ function repeats({ faults }: World): boolean {
   return faults.has('entropy-repeats')
 }
 
-function isHarmed(peer: SimPeer, speaker: SimPeer | undefined): boolean {
-  return peer.harmedBy !== undefined || speaker?.harmedBy !== undefined
-}
-
-function isWell(peer: SimPeer): boolean {
-  return peer.state === 'open' && peer.harmedBy === undefined
-}
-
 function mayGetMore(peer: SimPeer, sent: readonly string[]): boolean {
   return peer.state !== 'ended' && peer.harmedBy === undefined && peer.received.length < sent.length
-}
-
-/** A reset overtakes what is on its way: only what was there before is sure to be heard. */
-function hasWay(peer: SimPeer): boolean {
-  return peer.far.pipe !== null
-}
-
-/** Everybody who survived has got everything, then closes, and is closed. */
-function finish(
-  world: World,
-  peers: readonly SimPeer[],
-  sent: readonly string[],
-  speaker?: SimPeer,
-): void {
-  world.run()
-  world.faults.stop()
-  world.run()
-  for (const peer of peers) {
-    peer.close()
-    // What it sent arrived as something else.
-    if (peer.isGarbled || speaker?.isGarbled === true) continue
-    const got = peer.received.map(String)
-    const isPart = got.every((text, index) => text === sent[index])
-    expect(isPart, `${peer.name} got something else than was sent`)
-    const isWhole = got.length === sent.length || isHarmed(peer, speaker)
-    expect(isWhole, `${peer.name} got ${got.length} messages of ${sent.length}`)
-  }
-  world.run()
-  for (const { name, closed, harmedBy } of peers) {
-    const isClean = closed?.code === 1000 && closed.clean
-    expect(isClean || harmedBy !== undefined, `${name} ended with ${String(closed?.code)}`)
-  }
-}
-
-function expect(holds: boolean, sentence: string): void {
-  if (!holds) throw new Error(sentence)
 }

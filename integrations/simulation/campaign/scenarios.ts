@@ -92,7 +92,7 @@ const mixed: Scenario = {
     const play: Play = plays[seed % 2 === 1 ? 'workload' : playNames[turn]!]()
     const { protocol, act } = play
     const context: ChooseLimits = (choose) => ({ ...chooseLimits(choose), ...play.context })
-    const host = { context, batches: seed % 5 === 4 }
+    const host = { context, batches: play.batches ?? seed % 5 === 4 }
     const options = { protocols: [protocol], ...host, ...hostsOf(play, host) }
     return { options, play: act }
   },

@@ -30,7 +30,7 @@ import type { SimPeer } from '../world/sim-peer.js'
 import type { World } from '../world/world.js'
 
 /** How the application answers, by the first letter of a message; all send it back. */
-type Mode = 'e' | 'l' | 'f' | 'w' | 'g' | 'p' | 'b' | 'x' | 'h'
+type Mode = 'e' | 'l' | 'f' | 'w' | 'g' | 'p' | 'b' | 'x' | 'h' | 'd' | 'k'
 
 /** Of so many messages, that many in this mode: the first are simplest. */
 const MODE_WEIGHTS: readonly (readonly [mode: Mode, weight: number])[] = [
@@ -43,12 +43,15 @@ const MODE_WEIGHTS: readonly (readonly [mode: Mode, weight: number])[] = [
   ['b', 8],
   ['x', 1],
   ['h', 1],
+  ['d', 8],
+  ['k', 1],
 ]
 const WEIGHT_SUM = MODE_WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0)
 
 const MAX_PEERS = 15
 const MAX_MESSAGES = 39
 const PAUSE_MAX_MS = 50
+const LATER_MAX_MS = 30
 const BROADCAST_MARK = '#'
 /** Beyond ASCII: characters of one to four bytes. */
 const LETTERS = 'ab\u00e9\u20ac\u{1f600}'
@@ -84,8 +87,9 @@ export class Workload {
   private readonly open = new Map<number, Wsi>()
   private world!: World
   private prepared: { readonly text: string; readonly frame: PreparedFrame } | undefined
-  /** Connections that the application does not read now. */
+  /** Connections that the application does not read now, and answers that wait for their moment. */
   private paused = 0
+  private waiting = 0
 
   constructor() {
     this.protocol = defineProtocol<Session>({
@@ -114,7 +118,7 @@ export class Workload {
     world.faults.stop()
     world.run()
     // Pauses of the application that are left come to their end.
-    while (this.paused > 0) {
+    while (this.paused > 0 || this.waiting > 0) {
       world.runFor(PAUSE_MAX_MS)
       world.run()
     }
@@ -168,15 +172,36 @@ export class Workload {
   private receive(wsi: Wsi, data: Buffer, session: Session): void {
     const kind = isBinary(wsi) ? BINARY : TEXT
     const mode = String.fromCharCode(data[0] ?? 0) as Mode
-    if (session.later.length > 0 || mode === 'l') {
+    if (session.later.length > 0 || mode === 'l' || mode === 'd') {
       // Order is kept: what comes after something that waits, waits too.
       session.later.push({ data: Buffer.from(data), kind })
-      callbackOnWritable(getContext(wsi), wsi)
+      if (mode === 'd') this.answerLater(wsi, session)
+      else callbackOnWritable(getContext(wsi), wsi)
     } else answer(wsi, data, kind, mode)
     if (mode === 'b') this.broadcast(wsi, data)
     if (mode === 'p') this.pause(wsi, session)
     if (mode === 'x') close(wsi, 1000, 'as asked')
     if (mode === 'h') hangup(wsi)
+    if (mode === 'k') this.hangUpAnother(session)
+  }
+
+  /** From outside of any call. */
+  private answerLater(wsi: Wsi, session: Session): void {
+    this.waiting += 1
+    this.world.after(1 + this.world.choose('work.later', LATER_MAX_MS), () => {
+      this.waiting -= 1
+      for (const { data, kind } of session.later.splice(0)) write(wsi, data, kind)
+    })
+  }
+
+  /** Of a connection that may be in the same batch, before this one or after it. */
+  private hangUpAnother({ number: own }: Session): void {
+    const others = [...this.open].filter(([number]) => number !== own)
+    const [number, wsi] = others[this.world.choose('work.other', Math.max(1, others.length))] ?? []
+    if (number === undefined || wsi === undefined) return
+    const client = this.clientAt(number)
+    if (client !== undefined) client.endAsked = true
+    hangup(wsi)
   }
 
   private broadcast(wsi: Wsi, data: Buffer): void {

@@ -63,17 +63,11 @@ export class FaultyBatch {
       if (faults.fires('batch-permuted')) shuffle(batch, (n) => faults.pick('batch-permuted', n))
       if (faults.fires('batch-truncated'))
         for (const cut of batch.splice(1 + faults.pick('batch-truncated', batch.length - 1)))
-          this.tellAgain(cut)
-      const first = batch[0]!
-      if (faults.fires('readiness-duplicated')) batch.push({ ...first })
+          this.waitSet.lost(cut)
     }
+    if (batch.length > 0 && faults.fires('readiness-duplicated'))
+      batch.push({ ...batch[faults.pick('readiness-duplicated', batch.length)]! })
     return batch
-  }
-
-  /** The edges that an edge-triggered poller consumed to tell of this are there again. */
-  private tellAgain({ fd, revents }: Pollfd): void {
-    this.waitSet.again(fd, revents)
-    this.waitSet.activity(fd)
   }
 
   /** What is hidden is reported when its rounds are over, or when somebody lets it go. */
@@ -100,11 +94,10 @@ export class FaultyBatch {
     return false
   }
 
-  private hide({ fd, revents }: Pollfd, rounds: number): void {
+  private hide(pollfd: Pollfd, rounds: number): void {
     if (rounds !== Infinity) this.holdsBack = true
-    this.hidden.set(fd, rounds)
-    this.waitSet.again(fd, revents)
-    this.waitSet.activity(fd)
+    this.hidden.set(pollfd.fd, rounds)
+    this.waitSet.lost(pollfd)
   }
 
   private hideFor(pollfd: Pollfd, lengthMs: number): true {
@@ -114,8 +107,7 @@ export class FaultyBatch {
   }
 
   private show(fd: number): void {
-    if (!this.hidden.delete(fd)) return
-    this.waitSet.activity(fd)
+    if (this.hidden.delete(fd)) this.waitSet.lost({ fd, revents: 0 })
   }
 
   /** Reports what is not so, of descriptors that are waited for. */

@@ -106,15 +106,12 @@ export class FaultyIo implements SocketIo {
       : faults.fires('accept-enfile')
         ? Errno.ENFILE
         : 0
-    if (lack !== 0) {
-      this.kernel.onActivity(listenFd)
-      return -lack
-    }
+    // Who waits for the next edge now is told nothing: the queue is as it was (C29).
+    if (lack !== 0) return -lack
     if (faults.fires('accept-aborted')) {
       const gone = queue.shift()!
       this.world.harm(gone, 'accept-aborted')
       gone.close('abort')
-      this.kernel.onActivity(listenFd)
       return -Errno.ECONNABORTED
     }
     if (faults.fires('fd-very-high'))

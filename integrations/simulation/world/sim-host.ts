@@ -8,6 +8,7 @@ import {
   contextDestroy,
   createContext,
   isDestroyed,
+  limits,
   nextDeadline,
   nextTimeout,
   POLLIN,
@@ -23,7 +24,7 @@ import type {
   SocketIo,
 } from '../../../src/index.js'
 import { checked } from '../checker.js'
-import type { CheckedHost } from '../checker.js'
+import type { CheckedHost, CheckerOptions } from '../checker.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Violation } from '../checker-rule.js'
 import { readinessOn } from '../edge-readiness.js'
@@ -66,10 +67,13 @@ export interface HostKeeper {
   connectsOut(host: SimHost, near: Endpoint, far: Endpoint, address: string, port: number): boolean
 }
 
+type TimeName = keyof SimContextOptions & `${string}Ms`
+
 const WINDOW_BYTES = 64 * 1024
 const FD_LIMIT = 2 ** 20
 const PORT = 80
 const RESTART_MS = 100
+const BUSY_MAX_MS = 30
 const CLOCK_JUMP_MIN_MS = 30_000
 const CLOCK_JUMP_MAX_MS = 600_000
 
@@ -90,8 +94,12 @@ export class SimHost {
   private readonly batch: FaultyBatch
   private readonly protocols: readonly AnyProtocolDefinition[]
   private readonly limits: SimContextOptions
+  /** It sleeps to what SET_TIMEOUT said, and asks for nothing. */
+  private readonly goesByWord: boolean
   /** Served at the end of the batch at hand: a number that is to come back. */
   private reusing: number | undefined
+  /** How many things it does that keep it from looking. */
+  private busy = 0
   private lastGen = 0
   private lastEntropy: Uint8Array | undefined
 
@@ -115,6 +123,7 @@ export class SimHost {
     const choose = (label: string, n: number): number =>
       world.faults.takePart ? world.choose(label, n) : 0
     this.limits = typeof context === 'function' ? context(choose) : context
+    this.goesByWord = choose('host.sleeps', 4) === 3
     const edge = options.edge === true && !batches
     this.waitSet = new WaitSet(readinessOn(this.kernel, edge), edge)
     this.kernel.onActivity = (fd) => this.waitSet.activity(fd)
@@ -136,6 +145,7 @@ export class SimHost {
   /** One round: a wait of no length, and all it asks for. @returns whether there was anything */
   round(): boolean {
     const { faults } = this.world
+    if (this.busy > 0) return false
     if (faults.active) this.misbehave()
     let worked = this.pollSet.catchUp()
     const honest = this.waitSet.wait()
@@ -147,7 +157,7 @@ export class SimHost {
       else this.serveBatch(batch)
       this.reuse()
     }
-    if (nextTimeout(this.ctx) === 0) {
+    if (this.isDue) {
       worked = true
       serviceFd(this.ctx, null)
     }
@@ -156,8 +166,16 @@ export class SimHost {
 
   /** When something is due here without readiness, in the world's time; Infinity for never. */
   get dueMs(): number {
-    const deadlineMs = nextDeadline(this.ctx)
+    const { goesByWord, waitSet, ctx } = this
+    if (this.busy > 0) return Infinity
+    const deadlineMs = goesByWord ? waitSet.announcedDeadlineMs : nextDeadline(ctx)
     return deadlineMs === null ? Infinity : this.clock.worldTimeOf(deadlineMs)
+  }
+
+  private get isDue(): boolean {
+    if (!this.goesByWord) return nextTimeout(this.ctx) === 0
+    const { announcedDeadlineMs: toldMs } = this.waitSet
+    return toldMs !== null && toldMs <= this.clock.now
   }
 
   /** The end of the host's program. */
@@ -199,8 +217,7 @@ export class SimHost {
       if (this.pollSet.deletions === before || at + 1 === batch.length) continue
       if (!this.world.faults.fires('entry-skipped')) continue
       at += 1
-      this.waitSet.again(batch[at]!.fd, batch[at]!.revents)
-      this.waitSet.activity(batch[at]!.fd)
+      this.waitSet.lost(batch[at]!)
     }
   }
 
@@ -243,6 +260,10 @@ export class SimHost {
       this.world.fold(FD_LIMIT)
       if (answer !== 'foreign' && !isDestroyed(this.ctx))
         this.keeper.failed(new Error(`C10: a foreign descriptor was answered '${answer}'`))
+    }
+    if (faults.fires('host-busy')) {
+      this.busy += 1
+      undoLater(this.world, 1 + faults.pick('host-busy', BUSY_MAX_MS), () => (this.busy -= 1))
     }
     if (faults.fires('clock-jump')) {
       this.world.harm(undefined, 'clock-jump')
@@ -292,6 +313,7 @@ export class SimHost {
     return checked(plain, {
       ...this.limits,
       edge: this.waitSet.edge,
+      times: timesOf(this.limits),
       probe: (fd) => this.kernel.readiness(fd),
       excused: (rule) => this.world.faults.excuses(rule),
       onViolation: (violation) => this.keeper.violated(this, violation),
@@ -302,7 +324,10 @@ export class SimHost {
     return {
       endpointOf: (fd: number) => this.kernel.socketAt(fd),
       closeByPeer: (endpoint: Endpoint | undefined) => this.keeper.closeByPeer(endpoint),
-      destroyed: () => undoLater(this.world, RESTART_MS, () => this.restart()),
+      destroyed: () => {
+        this.waitSet.announcedDeadlineMs = null
+        undoLater(this.world, RESTART_MS, () => this.restart())
+      },
       fail: (sentence: string) => this.keeper.failed(new Error(sentence)),
     }
   }
@@ -321,5 +346,21 @@ export class SimHost {
     }
     this.lastEntropy = bytes.slice()
     this.world.fold(state)
+  }
+}
+
+/** What the checker may judge deadlines by. */
+function timesOf(given: SimContextOptions): NonNullable<CheckerOptions['times']> {
+  const of = (name: TimeName): number => given[name] ?? limits[name].default
+  const [pingMs, idleMs] = [of('pingIntervalMs'), of('idleTimeoutMs')]
+  const [closeTimeoutMs, lingerTimeoutMs] = [of('closeTimeoutMs'), of('lingerTimeoutMs')]
+  const others = [closeTimeoutMs, lingerTimeoutMs, of('pausedErrorTimeoutMs'), of('pongTimeoutMs')]
+  const askedMs = Math.max(pingMs === 0 ? idleMs : pingMs, ...others)
+  return {
+    handshakeTimeoutMs: of('handshakeTimeoutMs'),
+    closeTimeoutMs,
+    lingerTimeoutMs,
+    writeStallTimeoutMs: of('writeStallTimeoutMs'),
+    ...(pingMs === 0 && idleMs === 0 ? {} : { quietMs: askedMs }),
   }
 }
