@@ -139,39 +139,11 @@ export const faultMutants: readonly Mutant[] = [
     breaks: 'a readiness that was none costs two calls of the kernel',
   },
   {
-    name: 'behind-put-before',
-    file: 'src/connection/held.ts',
-    find: 'Buffer.concat([waiting, core.rx.bytes.subarray(start, end)])',
-    replace: 'Buffer.concat([core.rx.bytes.subarray(start, end), waiting])',
-    breaks: 'what came while other bytes waited is put in front of them',
-  },
-  {
-    name: 'behind-unscheduled',
-    file: 'src/connection/held.ts',
-    find: `  core.touch(connection)
-  core.schedulePending(connection)
-}`,
-    replace: `  core.touch(connection)
-}`,
-    breaks: 'what came while other bytes waited is looked at with the next readiness',
-  },
-  {
     name: 'queue-front-sent-again',
     file: 'src/connection/send-queue.ts',
     find: '    this.#sent = left\n',
     replace: '    this.#sent = this.#chunks.length > 1 ? 0 : left\n',
     breaks: 'of a queue of several pieces the front is sent again after a short write',
-  },
-  {
-    name: 'tries-are-progress',
-    file: 'src/connection/transmit.ts',
-    find: `      queue.stalledSinceMs = core.now()
-    }
-    if (taken < offered) break`,
-    replace: `    }
-    queue.stalledSinceMs = core.now()
-    if (taken < offered) break`,
-    breaks: 'a peer that takes nothing lives as long as somebody says that it would',
   },
   {
     name: 'empty-send',
