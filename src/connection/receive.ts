@@ -16,6 +16,8 @@ import { MessageAssembly } from './message-assembly.js'
 
 /** Payloads from here up are unmasked by the seam, where it can. */
 const NATIVE_MASK_MIN_BYTES = 1_024
+/** Messages up to here are copied byte by byte. */
+const SMALL_COPY_BYTES = 64
 
 /** Consumes frames of the receive buffer from `at` to `end`. @returns where it stopped */
 export function consumeFrames(core: Core, connection: Connection, at: number, end: number): number {
@@ -159,20 +161,24 @@ function assemble(
 /** A message that lies whole in the receive buffer. */
 function deliverWhole(core: Core, connection: Connection, start: number, stop: number): void {
   const protocol = connection.protocol!
-  const view = core.viewReceived(start, stop)
-  if (connection.messageOpcode === OPCODE_TEXT && !isUtf8(view)) {
+  const data = protocol.copies ? copyReceived(core, start, stop) : core.viewReceived(start, stop)
+  if (connection.messageOpcode === OPCODE_TEXT && !isUtf8(data)) {
     failConnection(core, connection, 'TEXT_UTF8')
     return
   }
   connection.finalFragment = true
-  core.call(
-    connection,
-    protocol,
-    connection.role.receive,
-    protocol.copies ? Buffer.from(view) : view,
-    stop - start,
-  )
+  core.call(connection, protocol, connection.role.receive, data, stop - start)
   connection.messageOpcode = 0
+}
+
+/** `payload: 'copy'`: a few bytes one by one, in a third of the time that a call for them takes. */
+function copyReceived(core: Core, start: number, stop: number): Buffer {
+  const length = stop - start
+  if (length > SMALL_COPY_BYTES) return Buffer.from(core.viewReceived(start, stop))
+  const copy = Buffer.allocUnsafe(length)
+  const { bytes } = core.rx
+  for (let at = 0; at < length; at++) copy[at] = bytes[start + at]!
+  return copy
 }
 
 /** `delivery: 'stream'`: payload as it comes. */
