@@ -41,9 +41,9 @@ WITHOUT_ADDON := the epoll integration is left out; everything else works
 TESTS ?=
 
 # Those that measure time or take the whole machine run by themselves, after the others.
-ALONE := $(wildcard test/4[01].*.test.ts test/6[24].*.test.ts test/66.client-epoll.test.ts)
+ALONE := $(wildcard test/4[01].*.test.ts test/6[24].*.test.ts test/66.client-epoll.test.ts test/91.*.test.ts)
 # Those that take longest begin, so that none of them runs on when the others are done.
-LONGEST := $(wildcard $(addprefix test/,70.* 80.cli.* 85.interop.* 91.* 68.abuse.* 63.service.* \
+LONGEST := $(wildcard $(addprefix test/,70.* 80.cli.* 85.interop.* 68.abuse.* 63.service.* \
 	65.* 81.workers.* 60.epoll-addon.* 66.foreign-* 44.*))
 TOGETHER := $(LONGEST) $(filter-out $(LONGEST) $(ALONE),$(wildcard test/*.test.ts))
 

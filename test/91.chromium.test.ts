@@ -19,7 +19,7 @@ const MAX_ROWS = 40
 const INJECTED = '<img src=x onerror="document.title=\'ran\'">'
 
 describe('91 the demo in Chromium', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   needsAddon()
 
   let chromium: Browser
