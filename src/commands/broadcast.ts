@@ -51,6 +51,10 @@ function checkData(call: string, data: unknown): void {
 /**
  * Encodes a message once, to be written to many connections with `writePrepared`: worth it from the
  * second receiver on.
+ *
+ * One call sends `txBudgetBytes` at most (C13): what is written beyond is copied into each
+ * connection's queue and waits for POLLOUT. To more than that, call `broadcast` and write in its
+ * callback, which is served in portions.
  * @param data copied; a string is sent as UTF-8
  * @param kind TEXT or BINARY
  */
