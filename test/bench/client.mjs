@@ -3,8 +3,8 @@
  * each against the bare C echo. CPU per message, interleaved rounds. README.md says how to read it.
  */
 import { execFileSync } from 'node:child_process'
-import { parseArgs } from 'node:util'
 import { join } from 'node:path'
+import { readArguments } from './arguments.mjs'
 import { benchDirectory, buildPrograms, requireOurs } from './build.mjs'
 import { cores, startServer } from './processes.mjs'
 import { measureRow } from './measure.mjs'
@@ -56,28 +56,9 @@ async function measureClient({ key }, { inFlight }, { warmupSeconds, seconds }) 
   }
 }
 
-const text = { type: 'string' }
-const flag = { type: 'boolean', default: false }
-const options = {
-  rounds: text,
-  seconds: text,
-  attempts: text,
-  smoke: flag,
-  check: flag,
-  help: flag,
-}
-
 async function main() {
-  const { values } = parseArgs({ options })
-  if (values.help) return void console.log(usage)
-  const { smoke } = values
-  const timing = {
-    rounds: smoke ? 1 : Number(values.rounds ?? 9),
-    seconds: smoke ? 0.05 : Number(values.seconds ?? 1),
-    warmupSeconds: smoke ? 0.05 : 1,
-    attempts: smoke ? 1 : Number(values.attempts ?? 3),
-  }
-  if (!Object.values(timing).every((value) => value > 0)) throw new Error(usage)
+  const { help, smoke, check, timing } = readArguments(usage)
+  if (help) return void console.log(usage)
   buildPrograms()
   requireOurs()
   const report = { machine: describeMachine(), timing, notes: [], rows: [] }
@@ -86,7 +67,7 @@ async function main() {
   if (smoke) return void console.log('smoke: every client ran, every echo was right')
   printReport(report)
   const missed = report.rows.flatMap((row) => row.ratios).some((target) => !isMet(target))
-  if (values.check && missed) process.exitCode = 1
+  if (check && missed) process.exitCode = 1
 }
 
 try {

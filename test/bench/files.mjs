@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readArguments } from './arguments.mjs'
 import { buildPrograms, filesRoot, requireOurs } from './build.mjs'
 import { measureRow } from './measure.mjs'
 import { describeMachine, isMet, printReport } from './table.mjs'
@@ -37,28 +37,9 @@ const row = (name, bytes, connections, overNginx) => ({
 })
 const rows = [row('1k.bin', 1024, 100, 3), row('1m.bin', 2 ** 20, 20, 1.3)]
 
-const text = { type: 'string' }
-const flag = { type: 'boolean', default: false }
-const options = {
-  rounds: text,
-  seconds: text,
-  attempts: text,
-  smoke: flag,
-  check: flag,
-  help: flag,
-}
-
 async function main() {
-  const { values } = parseArgs({ options })
-  if (values.help) return void console.log(usage)
-  const { smoke } = values
-  const timing = {
-    rounds: smoke ? 1 : Number(values.rounds ?? 9),
-    seconds: smoke ? 0.05 : Number(values.seconds ?? 1),
-    warmupSeconds: smoke ? 0.05 : 1,
-    attempts: smoke ? 1 : Number(values.attempts ?? 3),
-  }
-  if (!Object.values(timing).every((value) => value > 0)) throw new Error(usage)
+  const { help, smoke, check, timing } = readArguments(usage)
+  if (help) return void console.log(usage)
   process.env.PATH += ':/usr/sbin' // where Debian has it, and not every user looks
   if (spawnSync('nginx', ['-v']).error) throw new Error("no nginx: it is in Debian's nginx-light")
   buildPrograms()
@@ -73,7 +54,7 @@ async function main() {
   const missed = report.rows
     .flatMap((one) => one.ratios)
     .some((ratio) => ratio.level === 'Must' && !isMet(ratio))
-  if (values.check && missed) process.exitCode = 1
+  if (check && missed) process.exitCode = 1
 }
 
 try {
