@@ -78,7 +78,8 @@ export {
 } from './protocol/protocol-types.js'
 export type { UpgradeRequest } from './wire/handshake.js'
 export type { AnswerHeaders } from './wire/http-answer.js'
-export type { HeaderFields, RequestHead } from './wire/request-head.js'
+export type { HeaderFields } from './wire/header-fields.js'
+export type { RequestHead } from './wire/request-head.js'
 export type { ResponseHead } from './wire/response-head.js'
 
 export {

@@ -4,6 +4,7 @@
  * Every value is told with its kind and its length, so that no two sequences look alike. The same
  * for the same values in every process, on every machine, under every version of Node.
  */
+import { FieldMap } from '../wire/field-map.js'
 import { createHash } from 'node:crypto'
 
 /** 128 bits of SHA-256, in hexadecimal. */
@@ -78,7 +79,7 @@ export class ValueHash {
 
   #composite(value: object, depth: number): void {
     if (Array.isArray(value) || value instanceof Set) this.#list([...value], depth)
-    else if (value instanceof Map) this.#record([...value], depth)
+    else if (value instanceof Map || value instanceof FieldMap) this.#record([...value], depth)
     else if (isPlain(value)) this.#record(Object.entries(value), depth)
     else this.#tagged(KIND.opaque, 0)
   }

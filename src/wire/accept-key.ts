@@ -1,5 +1,6 @@
 /** Sec-WebSocket-Accept: the proof that the server read the handshake. Source: RFC 6455 4.2.2. */
 import { hash } from 'node:crypto'
+import { BASE64, isOf } from './byte-class.js'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
@@ -8,7 +9,13 @@ export function acceptKey(key: string): string {
   return hash('sha1', key + GUID, 'base64')
 }
 
+const DIGITS = 21
+/** The 22nd has two bits of the key, and four that must be 0. */
+const LAST = /^[AQgw]==$/
+
 /** 16 bytes in canonical base64: 22 characters, the last of which carries 2 bits, and `==`. */
 export function isHandshakeKey(key: string): boolean {
-  return /^[A-Za-z0-9+/]{21}[AQgw]==$/.test(key)
+  for (let index = 0; index < DIGITS; index++)
+    if (!isOf(BASE64, key.charCodeAt(index))) return false
+  return LAST.test(key.slice(DIGITS))
 }

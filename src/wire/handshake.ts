@@ -95,11 +95,12 @@ export function isSameOrigin(origin: string, host: string): boolean {
   return bare(match[2]!) === bare(host)
 }
 
+const SWITCHING =
+  'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+  'Sec-WebSocket-Accept: '
+
 /** The 101 answer. @param protocol the chosen subprotocol, or '' for none */
 export function formatSwitchingProtocols(key: string, protocol: string): string {
-  const chosen = protocol === '' ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`
-  return (
-    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-    `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n${chosen}\r\n`
-  )
+  const end = protocol === '' ? '\r\n\r\n' : `\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`
+  return SWITCHING + acceptKey(key) + end
 }

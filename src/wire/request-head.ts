@@ -6,6 +6,8 @@
  * Source: RFC 9112 2 to 5, RFC 9110 5.
  */
 import { type FaultName } from '../errors.js'
+import { endOf, TOKEN, VISIBLE } from './byte-class.js'
+import { type HeaderFields, parseFields } from './header-fields.js'
 
 /** A parsed request head. */
 export interface RequestHead extends HeaderFields {
@@ -18,15 +20,18 @@ export interface RequestHead extends HeaderFields {
 }
 
 /** Where a head ends: the four bytes after its last field. */
-const HEAD_END = Buffer.from('\r\n\r\n')
-
-// They test where their lastIndex points, and leave it behind what fits: no piece of text is made
-// that is not kept.
-const REQUEST_LINE = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP\/[0-9]\.[0-9](?=\r\n|$)/y
-const FIELD = /\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*(?=\r\n|$)/y
-const MAJOR_FROM_END = 3
+const HEAD_END_BYTES = 4
+const CR = 13
+const LF = 10
+const SPACE = 32
+const DIGIT_0 = 48
+const DIGIT_9 = 57
 const CRLF_BYTES = 2
-const NONE: ReadonlySet<string> = new Set()
+/** How a request line ends. */
+const VERSION = Buffer.from('HTTP/1.1')
+const MAJOR_AT = 5
+const POINT_AT = 6
+const MINOR_AT = 7
 
 /**
  * Looks for the end of a head.
@@ -34,9 +39,19 @@ const NONE: ReadonlySet<string> = new Set()
  * @returns where the head's last CRLFCRLF ends, or -1
  */
 export function findHeadEnd(bytes: Buffer, start: number, end: number, scanned: number): number {
-  const from = start + Math.max(0, scanned - 3)
-  const at = bytes.subarray(from, end).indexOf(HEAD_END)
-  return at === -1 ? -1 : from + at + HEAD_END.length
+  const from = start + Math.max(0, scanned - (HEAD_END_BYTES - 1))
+  // Every fourth byte: one of the four that are looked for is among those.
+  for (let at = from + HEAD_END_BYTES - 1; at < end; at += HEAD_END_BYTES) {
+    if (bytes[at] !== CR && bytes[at] !== LF) continue
+    const last = Math.min(at, end - HEAD_END_BYTES)
+    for (let begin = at - HEAD_END_BYTES + 1; begin <= last; begin++)
+      if (isHeadEnd(bytes, begin)) return begin + HEAD_END_BYTES
+  }
+  return -1
+}
+
+function isHeadEnd(bytes: Buffer, at: number): boolean {
+  return bytes[at] === CR && bytes[at + 1] === LF && bytes[at + 2] === CR && bytes[at + 3] === LF
 }
 
 /**
@@ -49,68 +64,46 @@ export function parseRequestHead(
   end: number,
   maxHeaderCount: number,
 ): RequestHead | FaultName {
-  const text = bytes.toString('latin1', start, end - HEAD_END.length)
+  const stop = end - HEAD_END_BYTES
   // One empty line before a request is to be ignored (RFC 9112 2.2).
-  const first = text.startsWith('\r\n') ? CRLF_BYTES : 0
-  REQUEST_LINE.lastIndex = first
-  if (!REQUEST_LINE.test(text)) return 'REQUEST_MALFORMED'
-  const lineEnd = REQUEST_LINE.lastIndex
-  if (text[lineEnd - MAJOR_FROM_END] !== '1') return 'REQUEST_VERSION'
-  const methodEnd = text.indexOf(' ', first)
-  const fields = parseFields(text, lineEnd, maxHeaderCount)
+  const first = bytes[start] === CR && bytes[start + 1] === LF ? start + CRLF_BYTES : start
+  const methodEnd = endOf(TOKEN, bytes, first, stop)
+  const target = methodEnd + 1
+  const targetEnd = endOf(VISIBLE, bytes, target, stop)
+  const version = targetEnd + 1
+  const lineEnd = version + VERSION.length
+  if (methodEnd === first || bytes[methodEnd] !== SPACE) return 'REQUEST_MALFORMED'
+  if (targetEnd === target || bytes[targetEnd] !== SPACE) return 'REQUEST_MALFORMED'
+  if (lineEnd > stop || !isVersion(bytes, version)) return 'REQUEST_MALFORMED'
+  // A line of its own: what follows it is a CRLF, here as at the end of the head.
+  if (bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF) return 'REQUEST_MALFORMED'
+  if (bytes[version + MAJOR_AT] !== VERSION[MAJOR_AT]) return 'REQUEST_VERSION'
+  const text = bytes.toString('latin1', first, stop)
+  const fields = parseFields(bytes, text, lineEnd, stop, maxHeaderCount)
   if (fields === 'malformed') return 'REQUEST_MALFORMED'
   if (fields === 'too many') return 'REQUEST_HEADER_TOO_LARGE'
   return {
-    method: text.slice(first, methodEnd),
-    target: text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1)),
-    minorVersion: text[lineEnd - 1] === '0' ? 0 : 1,
+    method: text.slice(0, methodEnd - first),
+    target: text.slice(target - first, targetEnd - first),
+    minorVersion: bytes[version + MINOR_AT] === DIGIT_0 ? 0 : 1,
     headers: fields.headers,
     repeated: fields.repeated,
   }
 }
 
-/** The header fields of a head, of a request or an answer. */
-export interface HeaderFields {
-  /**
-   * Names in lower case; the values of a repeated field joined with ', '. Values as Latin-1 text.
-   */
-  readonly headers: ReadonlyMap<string, string>
-  /** Names that came more than once, in lower case. */
-  readonly repeated: ReadonlySet<string>
+/** `HTTP/`, a digit, a point, a digit. */
+function isVersion(bytes: Buffer, at: number): boolean {
+  for (let index = 0; index < MAJOR_AT; index++)
+    if (bytes[at + index] !== VERSION[index]) return false
+  return (
+    isDigit(bytes[at + MAJOR_AT]!) &&
+    bytes[at + POINT_AT] === VERSION[POINT_AT] &&
+    isDigit(bytes[at + MINOR_AT]!)
+  )
 }
 
-/** The fields of a head's text. @param from where its first line ends, before the CRLF */
-export function parseFields(
-  text: string,
-  from: number,
-  maxHeaderCount: number,
-): HeaderFields | 'malformed' | 'too many' {
-  const headers = new Map<string, string>()
-  let repeated: Set<string> | null = null
-  let count = 0
-  for (let at = from; at < text.length; at = FIELD.lastIndex) {
-    if (++count > maxHeaderCount) return 'too many'
-    FIELD.lastIndex = at
-    if (!FIELD.test(text)) return 'malformed'
-    const colon = text.indexOf(':', at)
-    const name = text.slice(at + CRLF_BYTES, colon).toLowerCase()
-    const value = trimmed(text, colon + 1, FIELD.lastIndex)
-    const earlier = headers.get(name)
-    if (earlier !== undefined) (repeated ??= new Set()).add(name)
-    headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`)
-  }
-  return { headers, repeated: repeated ?? NONE }
-}
-
-/** Without the optional white space around it. */
-function trimmed(text: string, start: number, end: number): string {
-  while (start < end && isBlank(text.charCodeAt(start))) start++
-  while (start < end && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9
+function isDigit(byte: number): boolean {
+  return byte >= DIGIT_0 && byte <= DIGIT_9
 }
 
 /** The members of a comma-separated list, empty ones left out (RFC 9110 5.6.1). */

@@ -5,8 +5,8 @@
 import { type FaultName } from '../errors.js'
 import { type RequestHead } from './request-head.js'
 
-/** A path, or a whole http address; the part behind `#` is never sent. */
-const TARGET = /^(?:\/[^#]*|https?:\/\/([^/?#]+)(?:[/?][^#]*)?)$/i
+/** A whole http address, behind which the part from `#` on is never sent. */
+const ABSOLUTE = /^https?:\/\/([^/?#]+)(?:[/?][^#]*)?$/i
 
 /** A host and an optional port, as in RFC 9110 7.2: no user, no path, no space. */
 export function isHost(host: string): boolean {
@@ -24,7 +24,7 @@ export function hostFault({ minorVersion, headers, repeated }: RequestHead): Fau
 export function targetFault({ method, target }: RequestHead): FaultName | null {
   if (method === 'CONNECT') return 'REQUEST_CONNECT'
   if (target === '*') return method === 'OPTIONS' ? null : 'REQUEST_TARGET'
-  const match = TARGET.exec(target)
-  const fits = match !== null && (match[1] === undefined || isHost(match[1]))
-  return fits ? null : 'REQUEST_TARGET'
+  if (target.startsWith('/')) return target.includes('#') ? 'REQUEST_TARGET' : null
+  const match = ABSOLUTE.exec(target)
+  return match !== null && isHost(match[1]!) ? null : 'REQUEST_TARGET'
 }

@@ -3,7 +3,7 @@
  *
  * Knows nothing of what a status means; bodies are not its matter. Source: RFC 9112 4 and 5.
  */
-import { type HeaderFields, parseFields } from './request-head.js'
+import { type HeaderFields, parseFields } from './header-fields.js'
 
 /** A parsed answer's head. */
 export interface ResponseHead extends HeaderFields {
@@ -27,11 +27,12 @@ export function parseResponseHead(
   end: number,
   maxHeaderCount: number,
 ): ResponseHead | 'ANSWER_MALFORMED' | 'ANSWER_TOO_LARGE' {
-  const text = bytes.toString('latin1', start, end - 4)
+  const stop = end - 4
+  const text = bytes.toString('latin1', start, stop)
   const [first = ''] = text.split('\r\n', 1)
   const statusLine = STATUS_LINE.exec(first)
   if (statusLine === null) return 'ANSWER_MALFORMED'
-  const fields = parseFields(text, first.length, maxHeaderCount)
+  const fields = parseFields(bytes, text, start + first.length, stop, maxHeaderCount)
   if (fields === 'malformed') return 'ANSWER_MALFORMED'
   if (fields === 'too many') return 'ANSWER_TOO_LARGE'
   const [, minor, status, phrase = ''] = statusLine
