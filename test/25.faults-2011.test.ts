@@ -138,6 +138,24 @@ describe('25 faults of 2011', () => {
     assert.equal(pollFds(h.ctx).length, 21)
   })
 
+  it('8, without trying in vain: who knocks alone costs one accept, a crowd few turns', () => {
+    const { h } = scene()
+    const [listener] = pollFds(h.ctx)
+    const turn = (knocks: number): readonly [tries: number, result: string] => {
+      for (let i = 0; i < knocks; i++) h.connect()
+      const before = h.poller.counts.accept
+      const result = serviceFd(h.ctx, { fd: listener!.fd, revents: POLLIN })
+      return [h.poller.counts.accept - before, result]
+    }
+    assert.deepEqual(turn(1), [2, 'handled'], 'who knows how many there are?')
+    assert.deepEqual(turn(1), [1, 'more'], 'as many as last time, so there may be more')
+    assert.deepEqual(turn(0), [1, 'handled'], 'there were none')
+    assert.deepEqual(turn(40), [1, 'more'])
+    const tries = Array.from({ length: 6 }, () => turn(0)[0])
+    assert.deepEqual(tries, [2, 4, 8, 16, 10, 1], 'twice as many while they come')
+    assert.equal(pollFds(h.ctx).length, 43)
+  })
+
   it('9: a read error and "would block" were the same: a reset connection span', () => {
     const { h, peer, log, mask } = openScene()
     peer.script.recv.push(WOULD_BLOCK)

@@ -12,6 +12,11 @@ export class Listener extends TimedEntry {
    * Out of descriptors, or at a limit: looks again when a connection closed, or at the deadline.
    */
   paused = false
+  /**
+   * So many are accepted in one turn, by how many the last one found: an accept in vain costs
+   * nearly what one that succeeds does. Of who else waits readiness tells again, or 'more' (C12).
+   */
+  expected = Infinity
 
   constructor(io: SocketIo, fd: number, gen: number) {
     super(fd, gen)

@@ -41,23 +41,36 @@ const FAREWELL = Buffer.from(
   'latin1',
 )
 
-/** @returns whether more may be waiting, if the listener is not paused when the call unwound */
+/**
+ * Accepts about as many as last time; twice as many the next time, where all of them came.
+ * @returns whether more may be waiting, if the listener is not paused when the call unwound
+ */
 export function serviceListener(core: ContextState, listener: Listener): boolean {
-  while (core.budget.accepts > 0 && !listener.paused && core.listener === listener) {
+  let tries = 0
+  while (tries < listener.expected && mayAccept(core, listener)) {
     if (core.connectionCount >= core.limits.maxConnections) {
       pause(core, listener)
       break
     }
     core.budget.accepts--
     const fd = listener.io.accept(listener.fd)
-    if (fd === WOULD_BLOCK) return false
+    if (fd === WOULD_BLOCK) {
+      listener.expected = Math.max(1, tries)
+      return false
+    }
+    tries++
     if (fd >= 0) admit(core, listener, fd)
     else if (EXHAUSTED.has(-fd) || !PASSING.has(-fd)) {
       shed(core, listener)
       pause(core, listener)
     }
   }
+  listener.expected = Math.max(1, 2 * tries)
   return true
+}
+
+function mayAccept({ budget, listener }: ContextState, asked: Listener): boolean {
+  return budget.accepts > 0 && listener === asked && !asked.paused
 }
 
 /** Those who wait learn at once that there is no room, and need not run into their timeouts. */

@@ -25,12 +25,10 @@ export const faultMutants: readonly Mutant[] = [
   {
     name: 'accept-budget-unsaid',
     file: 'src/service/service-listener.ts',
-    find: `  }
-  return true
-}`,
-    replace: `  }
-  return false
-}`,
+    find: `2 * tries)
+  return true`,
+    replace: `2 * tries)
+  return false`,
     breaks: 'an edge-triggered host is not told that a budget cut the accepting',
   },
   {
