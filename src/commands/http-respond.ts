@@ -97,8 +97,8 @@ function decideDeferred(connection: Connection, answer: typeof ACCEPT | Refusal 
     refuseByApplication(core, connection, answer)
     return
   }
-  const { resume } = connection.admission!
-  resume!()
+  const { resume, request } = connection.admission!
+  resume!(core, connection, request!)
   // Frames that came glued to the request, or meanwhile, wait for no readiness.
   if (connection.held !== null) core.schedulePending(connection)
 }

@@ -13,7 +13,6 @@ import { type CloseInfo, type Context, type Wsi } from '../protocol/protocol-typ
 import { type IoBuffer, type SocketAddress, type SocketIo } from '../socket/socket-io.js'
 import { type FrameHeader } from '../wire/frame-parser.js'
 import { type UpgradeRequest } from '../wire/handshake.js'
-import { type RequestHead } from '../wire/request-head.js'
 import { type Budget } from './budget.js'
 import { type ConnectionEvent, nextState, State, type StateNumber } from './connection-state.js'
 import { type Dial, type ResolverEntry } from './dial.js'
@@ -33,14 +32,17 @@ export type OriginPolicy = (origin: string, request: UpgradeRequest) => boolean
 /** Who decides about one connection before its protocol's filter is asked; as that answers. */
 export type Gate = (wsi: Wsi, request: UpgradeRequest) => unknown
 
-/** An opening that waits: for its request, for a filter's word, for an answer over HTTP. */
+/** What comes next for an opening that nobody refused. */
+export type OpeningStep = (core: Core, connection: Connection, request: UpgradeRequest) => void
+
+/** An opening that waits: for its request, for a filter's word. */
 export interface Admission {
   /** Asked first, once the request is understood. */
   readonly gate: Gate | null
-  /** What came, as far as it was understood. */
-  readonly request: RequestHead | null
-  /** Goes on where a filter said DEFER, once it is told to. */
-  readonly resume: (() => void) | null
+  /** What came, once a filter said DEFER to it. */
+  readonly request: UpgradeRequest | null
+  /** Goes on then, once it is told to. */
+  readonly resume: OpeningStep | null
 }
 
 export interface Core {

@@ -15,7 +15,7 @@ import {
 import { formatAnswerHead, hasNoBody, lengthLine } from '../wire/http-answer.js'
 import { formatHttpDate } from '../wire/http-date.js'
 import { type RequestHead } from '../wire/request-head.js'
-import { type Connection, type Core, type Gate, THREW } from './connection.js'
+import { type Connection, type Core, type Gate, type OpeningStep, THREW } from './connection.js'
 import { State } from './connection-state.js'
 import { dropConnection } from './drop.js'
 import { lastWrite } from './ending.js'
@@ -49,9 +49,8 @@ export function openWebSocket(core: Core, connection: Connection, head: RequestH
   }
   if (!takeProtocol(core, connection, protocol)) return
   const gate = connection.admission?.gate ?? null
-  if (gate === null) askFilter(core, connection, protocol, request)
-  else
-    askGate(core, connection, gate, request, () => askFilter(core, connection, protocol, request))
+  if (gate === null) askFilter(core, connection, request)
+  else askGate(core, connection, gate, request)
 }
 
 /**
@@ -75,13 +74,7 @@ function isOpen(connection: Connection): boolean {
   return connection.state === State.REQUEST || connection.state === State.DEFERRED
 }
 
-function askGate(
-  core: Core,
-  connection: Connection,
-  gate: Gate,
-  request: UpgradeRequest,
-  passed: () => void,
-): void {
+function askGate(core: Core, connection: Connection, gate: Gate, request: UpgradeRequest): void {
   connection.admission = null
   let answer: unknown
   try {
@@ -90,22 +83,16 @@ function askGate(
     core.report(error)
     answer = THREW
   }
-  if (isOpen(connection)) decide(core, connection, request, answer, passed)
+  if (isOpen(connection)) decide(core, connection, request, answer, askFilter)
 }
 
-function askFilter(
-  core: Core,
-  connection: Connection,
-  protocol: ProtocolEntry,
-  request: UpgradeRequest,
-): void {
+function askFilter(core: Core, connection: Connection, request: UpgradeRequest): void {
+  const protocol = connection.protocol!
   if (!makeSession(core, connection, protocol)) return
   const answer = core.call(connection, protocol, Reason.FILTER_PROTOCOL_CONNECTION, request, 0)
   // The filter may have closed or hung up itself.
   if (!isOpen(connection)) return
-  decide(core, connection, request, answer, () => {
-    acceptHandshake(core, connection, protocol, request)
-  })
+  decide(core, connection, request, answer, acceptHandshake)
 }
 
 /**
@@ -154,10 +141,10 @@ function decide(
   connection: Connection,
   request: UpgradeRequest,
   answer: unknown,
-  passed: () => void,
+  passed: OpeningStep,
 ): void {
   if (answer === undefined || answer === ACCEPT || answer === 0) {
-    passed()
+    passed(core, connection, request)
   } else if (answer === DEFER) {
     connection.admission = { gate: null, request, resume: passed }
     if (connection.state === State.REQUEST) connection.move('defer')
@@ -220,12 +207,8 @@ export function makeSession(core: Core, connection: Connection, protocol: Protoc
 }
 
 /** Answers 101, and the connection is open. */
-function acceptHandshake(
-  core: Core,
-  connection: Connection,
-  protocol: ProtocolEntry,
-  request: UpgradeRequest,
-): void {
+function acceptHandshake(core: Core, connection: Connection, request: UpgradeRequest): void {
+  const protocol = connection.protocol!
   const named = request.offered?.includes(protocol.name) === true ? protocol.name : ''
   transmitHead(core, connection, formatSwitchingProtocols(request.key, named))
   establish(core, connection, protocol, request)

@@ -12,21 +12,14 @@ import { type ContextEvents } from '../protocol/protocol-types.js'
 /** The handlers of `createContext({ on })`. */
 export type OnHandlers = { readonly [Name in keyof ContextEvents]?: ContextEvents[Name] }
 
-type PollEvent = Exclude<keyof ContextEvents, 'SET_TIMEOUT' | 'DESTROYED'>
-
-const EVENTS: Readonly<Record<PollOp, PollEvent>> = {
-  ADD: 'ADD_POLL_FD',
-  DEL: 'DEL_POLL_FD',
-  SET: 'SET_MODE',
-  CLEAR: 'CLEAR_MODE',
-}
-const REASONS: Readonly<Record<PollOp, number>> = {
-  ADD: Reason.ADD_POLL_FD,
-  DEL: Reason.DEL_POLL_FD,
-  SET: Reason.SET_MODE_POLL_FD,
-  CLEAR: Reason.CLEAR_MODE_POLL_FD,
-}
-const METHODS = { ADD: 'add', DEL: 'del', SET: 'set', CLEAR: 'clear' } as const
+/** What each announcement is called: by a keeper, by the first protocol, by observers. */
+const NAMES = {
+  ADD: { method: 'add', reason: Reason.ADD_POLL_FD, event: 'ADD_POLL_FD' },
+  DEL: { method: 'del', reason: Reason.DEL_POLL_FD, event: 'DEL_POLL_FD' },
+  SET: { method: 'set', reason: Reason.SET_MODE_POLL_FD, event: 'SET_MODE' },
+  CLEAR: { method: 'clear', reason: Reason.CLEAR_MODE_POLL_FD, event: 'CLEAR_MODE' },
+} as const satisfies Record<PollOp, unknown>
+const POLL_EVENTS: readonly string[] = Object.values(NAMES).map(({ event }) => event)
 
 /** What the announcer needs of its context. */
 export interface Audience {
@@ -74,15 +67,13 @@ export class Announcer {
    * @throws what the keeper threw on ADD; everything else goes to onError
    */
   announce(change: PollChange, keeper: PollSet | null): void {
-    const { op, fd, bits } = change
+    const { reason, event } = NAMES[change.op]
     const wasAnnouncing = this.announcing
     this.announcing = true
     try {
       this.#tellKeeper(change, keeper ?? this.#keeper)
-      this.#guard(() => this.#audience.callFirst(REASONS[op], change, bits))
-      if (this.#emitter.listenerCount(EVENTS[op]) > 0)
-        for (const listener of this.#emitter.listeners(EVENTS[op]))
-          this.#guard(() => listener(fd, bits, change))
+      this.#tellProtocol(change, reason)
+      if (this.#emitter.listenerCount(event) > 0) this.#tellObservers(change, event)
     } finally {
       this.announcing = wasAnnouncing
     }
@@ -104,10 +95,32 @@ export class Announcer {
     for (const listener of this.#emitter.listeners('DESTROYED')) this.#guard(() => listener())
   }
 
+  // Spelt out, not guarded by a function made for each: announcements come with every connection.
+
   #tellKeeper(change: PollChange, keeper: PollSet): void {
     const { op, fd, bits } = change
-    if (op === 'ADD') keeper.add(fd, bits, change)
-    else this.#guard(() => keeper[METHODS[op]](fd, bits, change))
+    if (op === 'ADD') {
+      keeper.add(fd, bits, change)
+      return
+    }
+    try {
+      keeper[NAMES[op].method](fd, bits, change)
+    } catch (error) {
+      this.#audience.report(error)
+    }
+  }
+
+  #tellProtocol(change: PollChange, reason: number): void {
+    try {
+      this.#audience.callFirst(reason, change, change.bits)
+    } catch (error) {
+      this.#audience.report(error)
+    }
+  }
+
+  #tellObservers(change: PollChange, event: string): void {
+    for (const listener of this.#emitter.listeners(event))
+      this.#guard(() => listener(change.fd, change.bits, change))
   }
 
   /** A throw changes no state, and the others still hear (C9). */
@@ -139,7 +152,7 @@ function isPlain(event: string): boolean {
 }
 
 function refuseEvent(event: unknown): never {
-  const names = Object.values(EVENTS).join(', ')
+  const names = POLL_EVENTS.join(', ')
   throw new UsageError(
     'ERR_EXTPOLL_EVENT',
     `there is no event ${shown(event)}; there are ${names}, SET_TIMEOUT and DESTROYED`,
@@ -147,7 +160,7 @@ function refuseEvent(event: unknown): never {
 }
 
 function checkEvent(event: string, handler: unknown): void {
-  if (!isPlain(event) && !Object.values(EVENTS).includes(event as PollEvent)) refuseEvent(event)
+  if (!isPlain(event) && !POLL_EVENTS.includes(event)) refuseEvent(event)
   if (typeof handler !== 'function')
     throw new UsageError('ERR_EXTPOLL_EVENT', `the handler of ${event} must be a function`)
 }
