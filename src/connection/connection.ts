@@ -19,6 +19,7 @@ import { type Dial, type ResolverEntry } from './dial.js'
 import { type HttpExchange } from './http-exchange.js'
 import { type Limits } from './limits.js'
 import { type MessageAssembly } from './message-assembly.js'
+import { packFlags } from './flags.js'
 import { type Role, SERVER } from './role.js'
 import { type SendQueue } from './send-queue.js'
 import { TimedEntry } from './timed-entry.js'
@@ -140,6 +141,9 @@ export class Connection extends TimedEntry {
     return typeof value === 'object' && value !== null && #peer in value
   }
 
+  /** What is declared below as a boolean, each a bit (flags.ts). */
+  flags = 0
+
   readonly core: Core
   readonly io: SocketIo
   /** A client's is set once it has a descriptor. */
@@ -152,12 +156,12 @@ export class Connection extends TimedEntry {
   /** The session object; made by createSession. */
   user: unknown = undefined
   /** It was made, for `protocol`. */
-  hasSession = false
+  declare hasSession: boolean
 
   /** The HTTP request in hand, and its answer. */
   http: HttpExchange | null = null
   /** Kept after an answer, and nothing of the next request has come. */
-  awaitsNext = false
+  declare awaitsNext: boolean
 
   // Receiving
   /** Raw bytes received and not yet consumed, from `heldAt` on. */
@@ -166,13 +170,13 @@ export class Connection extends TimedEntry {
   /** Bytes of a request head already searched for its end. */
   scanned = 0
   /** Switched off by rxFlowControl. */
-  paused = false
+  declare paused: boolean
   /** The transport has no more for us. */
-  eof = false
+  declare eof: boolean
   /** Opcode of the message in hand, 0 between messages. */
   messageOpcode = 0
   /** The RECEIVE in hand ends its message. */
-  finalFragment = false
+  declare finalFragment: boolean
   /** The message in hand, where it comes in pieces. */
   assembly: MessageAssembly | null = null
 
@@ -184,26 +188,26 @@ export class Connection extends TimedEntry {
   /** Earlier parts, start and end in turn, when others wrote in between. */
   corkParts: number[] | null = null
   /** The application is in the middle of a fragmented message. */
-  sendsFragments = false
+  declare sendsFragments: boolean
   /** callbackOnWritable was asked. */
-  wantsWritable = false
+  declare wantsWritable: boolean
   /** Pongs that have not left yet, as far as is known. */
   pendingPongs = 0
   /** TLS: the next send waits for readability, the next recv for writability. */
-  sendWaitsReadable = false
-  recvWaitsWritable = false
+  declare sendWaitsReadable: boolean
+  declare recvWaitsWritable: boolean
 
   // Ending
   /** Set with the first reason to end; CLOSED tells it. */
   closing: CloseInfo | null = null
   /** ESTABLISHED ran, so CLOSED will. */
-  established = false
+  declare established: boolean
   /** The descriptor must be reset, not closed. */
-  abortive = false
-  lingers = false
-  inEndList = false
+  declare abortive: boolean
+  declare lingers: boolean
+  declare inEndList: boolean
   /** Listed for progress without readiness (C14). */
-  isPending = false
+  declare isPending: boolean
   /** What is to be decided about it, where that is more than its own protocol's filter. */
   admission: Admission | null = null
 
@@ -350,3 +354,20 @@ export class Connection extends TimedEntry {
     )
   }
 }
+
+packFlags(Connection.prototype, [
+  'hasSession',
+  'awaitsNext',
+  'paused',
+  'eof',
+  'finalFragment',
+  'sendsFragments',
+  'wantsWritable',
+  'sendWaitsReadable',
+  'recvWaitsWritable',
+  'established',
+  'abortive',
+  'lingers',
+  'inEndList',
+  'isPending',
+])
