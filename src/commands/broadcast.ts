@@ -27,7 +27,7 @@ export function broadcast(protocol: Protocol, data: Uint8Array | string): number
   const core = contextOf(entry.owningContext, 'broadcast')
   if (core.destroyed) return 0
   const connections: Connection[] = []
-  for (const member of core.table.entries.values())
+  for (const member of core.table.entries.list())
     if (member instanceof Connection && member.protocol === entry && member.state === State.OPEN)
       connections.push(member)
   if (connections.length === 0) return 0

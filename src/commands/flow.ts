@@ -46,7 +46,7 @@ export function callbackOnWritableAllProtocol(protocol: Protocol): number {
   if (core.destroyed) return count
   enter(core, 'callbackOnWritableAllProtocol', undefined, protocol.protocolIndex)
   try {
-    for (const entry of core.table.entries.values()) {
+    for (const entry of core.table.entries.list()) {
       if (
         !(entry instanceof Connection) ||
         entry.protocol !== protocol ||

@@ -91,5 +91,5 @@ export interface PollFdInfo {
  */
 export function pollFds(ctx: Context): PollFdInfo[] {
   const core = contextOf(ctx, 'pollFds')
-  return Array.from(core.table.entries.values(), ({ fd, mask, gen }) => ({ fd, events: mask, gen }))
+  return core.table.entries.list().map(({ fd, mask, gen }) => ({ fd, events: mask, gen }))
 }

@@ -391,9 +391,7 @@ export class ContextState implements Core {
 
   /** A list of every connection, in ADD order; those without a descriptor yet come last. */
   connections(): Connection[] {
-    const live: Connection[] = []
-    for (const entry of this.table.entries.values())
-      if (entry instanceof Connection) live.push(entry)
+    const live = this.table.entries.list().filter((entry) => entry instanceof Connection)
     return [...live, ...this.dialling]
   }
 }

@@ -13,7 +13,7 @@ import { forgetConnection } from './membership.js'
 export function destroyNow(core: ContextState): void {
   core.destroyed = true
   core.table.forget()
-  const entries = [...core.table.entries.values()]
+  const entries = core.table.entries.list()
   const dialling = [...core.dialling]
   for (const entry of entries) if (entry instanceof Connection) sayGoingAway(core, entry)
   for (const entry of entries) {

@@ -5,11 +5,14 @@
  * and tells it the difference once, when the outermost call unwinds (C2, C7). It knows neither
  * sockets nor protocols, and calls nobody but its sink.
  */
+import { FdTable, type Linked } from './fd-table.js'
 import { type PollChange, type PollOp } from './poll-change.js'
 import { POLL_MASK } from './pollfd.js'
 
 /** Something the library waits for: a listener, a connection. */
-export abstract class PollEntry {
+export abstract class PollEntry implements Linked {
+  previous: Linked | null = null
+  next: Linked | null = null
   fd: number
   gen: number
   /** The mask the host was last told. */
@@ -33,7 +36,7 @@ export type AnnouncementSink<Entry> = (change: PollChange, entry: Entry) => void
 
 export class InterestTable<Entry extends PollEntry> {
   /** Every live entry by fd, in ADD order. */
-  readonly entries = new Map<number, Entry>()
+  readonly entries = new FdTable<Entry>()
   readonly #announce: AnnouncementSink<Entry>
   readonly #context: object
   #touched: Entry[] = []
@@ -50,13 +53,13 @@ export class InterestTable<Entry extends PollEntry> {
    */
   add(entry: Entry): void {
     const mask = entry.interest()
-    this.entries.set(entry.fd, entry)
+    this.entries.add(entry)
     entry.live = true
     entry.mask = mask
     try {
       this.#tell('ADD', entry, mask, 0, mask)
     } catch (refusal) {
-      this.entries.delete(entry.fd)
+      this.entries.remove(entry)
       entry.live = false
       throw refusal
     }
@@ -69,7 +72,7 @@ export class InterestTable<Entry extends PollEntry> {
   remove(entry: Entry): void {
     if (!entry.live) return
     entry.live = false
-    this.entries.delete(entry.fd)
+    this.entries.remove(entry)
     const prev = entry.mask
     entry.mask = 0
     this.#tell('DEL', entry, prev, prev, 0)
@@ -85,7 +88,7 @@ export class InterestTable<Entry extends PollEntry> {
     newcomer.mask = entry.mask
     newcomer.live = true
     entry.live = false
-    this.entries.set(entry.fd, newcomer)
+    this.entries.replace(entry, newcomer)
     this.touch(newcomer)
   }
 

@@ -117,13 +117,14 @@ function serviceAhead(
   const { receiveAhead } = core
   if (receiveAhead === null || core.turnMessages > SHORT_TURN_MESSAGES) return 0
   const most = Math.min(end - at, receiveAhead.mostReads(core))
+  // One alone is cheaper the ordinary way.
+  if (most < 2) return 0
   let count = 0
   for (; count < most; count++) {
     const connection = onlyReads(core, pollfds[at + count]!)
     if (connection === null || !receiveAhead.takes(connection)) break
     receiveAhead.put(count, connection)
   }
-  // One alone is cheaper the ordinary way.
   if (count < 2) return 0
   const received = receiveAhead.receive(core, count)
   for (let index = 0; index < received; index++) {

@@ -119,7 +119,7 @@ export function listMembers(value: string | undefined): string[] {
 
 /** Does a comma-separated list hold this token? @param token in lower case */
 export function hasToken(value: string | undefined, token: string): boolean {
-  if (value === undefined) return false
+  if (value === undefined || value === token) return value === token
   const lower = value.toLowerCase()
   return lower === token || listMembers(lower).includes(token)
 }

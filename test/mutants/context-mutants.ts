@@ -5,7 +5,7 @@ export const contextMutants: readonly Mutant[] = [
   {
     name: 'refused-stays',
     file: 'src/poll/interest-table.ts',
-    find: `      this.entries.delete(entry.fd)
+    find: `      this.entries.remove(entry)
       entry.live = false
       throw refusal`,
     replace: '      throw refusal',
@@ -157,8 +157,8 @@ export const contextMutants: readonly Mutant[] = [
   {
     name: 'destroy-reversed',
     file: 'src/context/destroy.ts',
-    find: 'const entries = [...core.table.entries.values()]',
-    replace: 'const entries = [...core.table.entries.values()].reverse()',
+    find: 'const entries = core.table.entries.list()',
+    replace: 'const entries = core.table.entries.list().reverse()',
     breaks: 'destroy walks its table in another order than the table has',
     exhibit: 'F11',
   },
