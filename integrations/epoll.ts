@@ -18,7 +18,7 @@ import { isPoller, Poller } from './epoll/poller.js'
 import type { PollerOptions } from './epoll/poller.js'
 import { dropPrivileges } from './epoll/privileges.js'
 import { NodeLoop } from './epoll/node-loop.js'
-import { loopOf } from './epoll/service-loop.js'
+import { loopOf, wholeMs } from './epoll/service-loop.js'
 import { sharedListenerIo, socketIo } from './epoll/socket-io.js'
 
 export { Poller, wakeFd } from './epoll/poller.js'
@@ -105,7 +105,7 @@ export function rawHost(): Host {
   addon()
   return {
     io: socketIo,
-    now: () => performance.now(),
+    now: wholeMs,
     wallClock: () => Date.now(),
     randomFill(bytes) {
       if (!ArrayBuffer.isView(bytes)) refuseType('randomFill', 'bytes', 'a Uint8Array')

@@ -54,7 +54,8 @@ export function streamsHost(): StreamsHost {
       return entries.size
     },
     nextGen: () => loop.nextGen(),
-    now: () => performance.now(),
+    // Without a fraction, with which each time that a connection remembers takes 16 bytes more.
+    now: () => Math.floor(performance.now()),
     wallClock: () => Date.now(),
     randomFill(bytes) {
       randomFillSync(bytes)

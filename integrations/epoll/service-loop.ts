@@ -62,9 +62,9 @@ export class ServiceLoop {
     this.driver?.fdsChanged(this.#fds)
   }
 
-  /** Monotonic milliseconds: read once per round, as libuv does, and afresh outside of one. */
+  /** Read once per round, as libuv does, and afresh outside of one. */
   now(): number {
-    if (!this.#inRound) this.#roundMs = performance.now()
+    if (!this.#inRound) this.#roundMs = wholeMs()
     return this.#roundMs
   }
 
@@ -93,7 +93,7 @@ export class ServiceLoop {
     if (this.poller.closed) return
     this.#run(() => {
       const count = this.poller.wait(this.#pollfds, 0)
-      this.#roundMs = performance.now()
+      this.#roundMs = wholeMs()
       this.#inRound = true
       this.#serviceReady(count)
       this.#serviceDue()
@@ -127,7 +127,7 @@ export class ServiceLoop {
     let leftMs = timeoutMs
     for (;;) {
       const count = this.poller.wait(this.#pollfds, this.#sooner(leftMs))
-      this.#roundMs = performance.now()
+      this.#roundMs = wholeMs()
       this.#inRound = true
       const serviced = this.#serviceReady(count)
       const due = this.#serviceDue()
@@ -237,6 +237,14 @@ export class ServiceLoop {
     Object.defineProperty(first, 'errors', { value: errors, configurable: true })
     throw first
   }
+}
+
+/**
+ * Monotonic milliseconds, as libuv counts them, without a fraction: each time that a connection
+ * remembers would take 16 bytes more with one.
+ */
+export function wholeMs(): number {
+  return Math.floor(performance.now())
 }
 
 const loops = new WeakMap<Poller, ServiceLoop>()
