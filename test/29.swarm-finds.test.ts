@@ -173,6 +173,17 @@ describe('29 what the swarm found', () => {
     )
   })
 
+  it('C11: nothing is read where POLLIN is off, though what was held made room meanwhile', () => {
+    const { h, peer, log } = openScene({ context: { messageBudget: 1, rxHighWaterBytes: 1024 } })
+    peer.send(bytes(client.text('first'), client.frame(1, 'x'.repeat(2000), { fin: false })))
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    assert.deepEqual([log, h.poller.maskOf(peer.fd)], [['text first'], 0])
+    const before = h.poller.counts.recv
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    assert.equal(h.poller.counts.recv, before)
+    assert.equal(h.poller.maskOf(peer.fd), POLLIN)
+  })
+
   it('C23: a peer is asked whether it lives, after a pause with more held than is read', () => {
     const { h, wsi, peer, log } = openScene({
       context: { rxHighWaterBytes: 1024, pingIntervalMs: 30_000 },

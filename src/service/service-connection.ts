@@ -32,9 +32,10 @@ export function serviceConnection(
 ): boolean {
   const writable = (revents & POLLOUT) !== 0
   const gone = (revents & (POLLERR | POLLHUP)) !== 0
-  const readable = (revents & POLLIN) !== 0 || gone || (connection.recvWaitsWritable && writable)
-  if (writable || (connection.sendWaitsReadable && (revents & POLLIN) !== 0))
-    serviceWritable(core, connection)
+  // What is readable while POLLIN is off is told again once it is on (C11).
+  const waitsReadable = (revents & connection.mask & POLLIN) !== 0
+  const readable = waitsReadable || gone || (connection.recvWaitsWritable && writable)
+  if (writable || (connection.sendWaitsReadable && waitsReadable)) serviceWritable(core, connection)
   else if (gone && !connection.reads) sendOn(core, connection)
   if (writable && connection.recvWaitsWritable) {
     connection.recvWaitsWritable = false
