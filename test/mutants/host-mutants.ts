@@ -25,7 +25,7 @@ export const hostMutants: readonly Mutant[] = [
     file: 'integrations/simulation/wait-set.ts',
     find: `    this.modify(watch, watch.mask & ~events)
 `,
-    replace: `    this.modify(watch, watch.mask & ~(events & POLLIN))
+    replace: `    this.modify(watch, watch.mask & ~(events & 1))
 `,
     breaks: 'the host goes on waiting for POLLOUT after CLEAR',
   },

@@ -45,9 +45,17 @@ export async function tryMutant(
   })
 }
 
+/** What fails where nothing was changed: it would be taken for a mutant's. */
+export async function tryUnchanged(
+  copy: MutantCopy,
+  { seeds, faultFreeSeeds }: TrialOptions,
+): Promise<SwarmOutcome> {
+  return swarm(copy, {}, seeds, faultFreeSeeds)
+}
+
 async function swarm(
   copy: MutantCopy,
-  { gate }: Mutant,
+  { gate }: Pick<Mutant, 'gate'>,
   seeds: number,
   faultFreeSeeds: number,
 ): Promise<SwarmOutcome> {

@@ -2,14 +2,15 @@
  * `make mutants`: every mutant before the swarm and before the wire suite, and a table of it.
  *
  * Status 1 where the swarm misses one, or where too few get past everything else: then the swarm
- * has not proved that it is needed.
+ * has not proved that it is needed. Or where a seed fails without any mutant: a finding would tell
+ * nothing then.
  *
  * node --import tsx test/mutants/run.ts [--smoke] [--swarm-only] [NAME]...
  */
 import { availableParallelism } from 'node:os'
 import { mutants } from './mutants.js'
 import { MutantCopy } from './mutant-copy.js'
-import { tryMutant } from './mutant-trial.js'
+import { tryMutant, tryUnchanged } from './mutant-trial.js'
 import type { Verdict } from './mutant-trial.js'
 import { formatTable, getsPastTheRest } from './table.js'
 
@@ -32,6 +33,7 @@ const isSmoke = flags.includes('--smoke')
 const wire = !isSmoke && !flags.includes('--swarm-only')
 const wanted = isSmoke ? SMOKE : names
 const chosen = wanted.length === 0 ? mutants : mutants.filter(({ name }) => wanted.includes(name))
+const options = { seeds: SEEDS, faultFreeSeeds: FAULT_FREE_SEEDS, wire }
 const isWhole = chosen.length === mutants.length && wire
 
 const unknown = wanted.filter((name) => mutants.every((mutant) => mutant.name !== name))
@@ -45,14 +47,20 @@ const seconds = (): string => `${Math.round((performance.now() - startMs) / 1000
 const verdicts: Verdict[] = []
 const queue = [...chosen]
 
+async function checkUnchanged(): Promise<void> {
+  const copy = new MutantCopy(0)
+  const { swarm, faultFree } = await tryUnchanged(copy, options)
+  copy.remove()
+  const failure = swarm ?? faultFree
+  if (failure === undefined) return
+  console.error(`without any mutant, seed ${failure.seed} fails: ${failure.summary}`)
+  process.exit(1)
+}
+
 async function work(number: number): Promise<void> {
   const copy = new MutantCopy(number)
   for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-    const verdict = await tryMutant(copy, mutant, {
-      seeds: SEEDS,
-      faultFreeSeeds: FAULT_FREE_SEEDS,
-      wire,
-    })
+    const verdict = await tryMutant(copy, mutant, options)
     verdicts.push(verdict)
     const found = verdict.swarm === undefined ? 'NOT FOUND' : `seed ${verdict.swarm.seed}`
     console.error(`${verdicts.length}/${chosen.length}, ${seconds()}: ${mutant.name} ${found}`)
@@ -60,6 +68,7 @@ async function work(number: number): Promise<void> {
   copy.remove()
 }
 
+await checkUnchanged()
 const workers = Math.min(chosen.length, availableParallelism())
 await Promise.all(Array.from({ length: workers }, (_, number) => work(number)))
 
