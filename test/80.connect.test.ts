@@ -86,11 +86,11 @@ describe('80 extpoll connect', function () {
 
   it('an end that nobody wanted is status 1, with its code and words', () =>
     withServer(
-      (socket) => socket.close(4000, 'go\x1baway'),
+      (socket) => socket.close(4000, 'go\x1baway\x9b2J'),
       async (url) => {
         const program = new Program(bin, ['connect', url])
         assert.equal((await program.ended).status, 1)
-        assert.equal(program.stderr, 'extpoll connect: closed: 4000 "go\\u001baway"\n')
+        assert.equal(program.stderr, 'extpoll connect: closed: 4000 "go\\u001baway\\x9b2J"\n')
       },
     ))
 
@@ -133,6 +133,7 @@ describe('80 extpoll connect', function () {
     ['no URL', 2, [], /: give one URL, /],
     ['two URLs', 2, ['ws://a/', 'ws://b/'], /: give one URL, /],
     ['a header without a colon', 2, ['--header', 'x', 'ws://a/'], /--header must be a name, a c/],
+    ['a header twice', 2, ['--header', 'A: 1', '--header', 'a: 2', 'ws://a/'], /--header a is giv/],
     ['a code that is reserved', 2, ['--close', '1006', 'ws://a/'], /--close must be 1000 or from/],
     ['a flag with a value', 2, ['--binary=1', 'ws://a/'], /--binary must be given without a value/],
     ['a URL that is none', 1, ['ws:/a b'], /clientConnect/],

@@ -25,7 +25,7 @@ import { streamsHost } from '../node-streams.js'
 import { CommandError, type Command } from './command.js'
 import { flag, oneOf, optionHelp, parseOptions, wholeNumber } from './options.js'
 import type { OptionValues } from './options.js'
-import { printError, printLine } from './print.js'
+import { harmless, printError, printLine } from './print.js'
 
 const COLORS = ['auto', 'always', 'never'] as const
 const DEFAULT_CLOSE_CODE = 1000
@@ -76,6 +76,9 @@ export const connect: Command = {
     const code = values.close.at(-1) ?? DEFAULT_CLOSE_CODE
     if (code !== DEFAULT_CLOSE_CODE && code < 3000)
       throw new CommandError(`--close must be 1000 or from 3000 to 4999, not ${code}`)
+    const twice = repeatedName(values.header)
+    if (twice !== undefined)
+      throw new CommandError(`--header ${twice} is given twice; put its values into one line`)
     return new Session(values, code).run(url)
   },
 }
@@ -230,11 +233,12 @@ class Screen {
   }
 }
 
-/** Without what a terminal would obey. */
-function harmless(line: string): string {
-  return line.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (control) => {
-    return `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`
-  })
+/** Of two lines with one name the request would have the last alone. */
+function repeatedName(headers: ReadonlyArray<readonly [string, string]>): string | undefined {
+  const names = headers.map(([name]) => name)
+  const isAgain = (name: string, at: number): boolean =>
+    names.findIndex((other) => other.toLowerCase() === name.toLowerCase()) < at
+  return names.find(isAgain)
 }
 
 function help(): string {

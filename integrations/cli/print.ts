@@ -11,9 +11,16 @@ export function printLine(text: string): void {
   print(1, text)
 }
 
-/** To stderr. @param text one line; what would break it is shown as a space */
+/** To stderr. @param text one line, harmless; what would break it is shown as a space */
 export function printError(text: string): void {
-  print(2, text.replace(/[\r\n]+/g, ' '))
+  print(2, harmless(text.replace(/[\r\n]+/g, ' ')))
+}
+
+/** Without what a terminal would obey; others may have had a part in `text`. */
+export function harmless(text: string): string {
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (control) => {
+    return `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`
+  })
 }
 
 /** A terminal that others made non-blocking may refuse for a moment. */
