@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { defineProtocol, TEXT, write } from '../src/index.js'
+import { contextDestroy, defineProtocol, TEXT, write } from '../src/index.js'
 import {
   Campaign,
   countDecisions,
@@ -65,6 +65,18 @@ function racy(): Scenario {
 }
 
 describe('53 simulate', () => {
+  it('goes on in time after a context was destroyed, whatever its host was told of time', () => {
+    for (let seed = 1; seed <= 20; seed += 1)
+      simulate({ seed, faults: ['recv-short'], protocols: [chat] }, (world) => {
+        world.connect('chat')
+        world.run()
+        const { now } = world.clock
+        contextDestroy(world.ctx)
+        world.runFor(3_600_000)
+        assert.equal(world.clock.now, now + 3_600_000)
+      })
+  })
+
   it('runs a server and a client in a world of their own, faults or not', () => {
     for (const faults of ['none', 'swarm'] as const)
       for (let seed = 1; seed <= 20; seed += 1)
@@ -205,6 +217,11 @@ describe('53 the swarm', function () {
         runScenario(scenario, seed, { faults: scenario.faults ?? 'swarm' })
     })
   }
+
+  it('takes a client whose path was garbled on the way for no other', () => {
+    const outcome = trySeed(workload, 718, { faults: 'swarm' })
+    assert.ok(!isFailure(outcome), isFailure(outcome) ? outcome.summary : '')
+  })
 })
 
 describe('53 the museum', () => {

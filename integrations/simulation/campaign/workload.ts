@@ -58,7 +58,8 @@ const LETTERS = 'ab\u00e9\u20ac\u{1f600}'
 
 /** One connection, as the application sees it. */
 interface Session {
-  readonly number: number
+  /** Its client's; -1 where it asked for the path of none. */
+  number: number
   /** What is to be written when the connection can take it. */
   readonly later: { readonly data: Buffer; readonly kind: number }[]
   paused: boolean
@@ -76,8 +77,13 @@ class Client {
   endAsked = false
   peer!: SimPeer
 
-  constructor(number: number) {
+  constructor(readonly number: number) {
     this.mark = `work.${number}`
+  }
+
+  /** The number twice: no bit that flips on the way makes it another client's. */
+  get path(): string {
+    return `/${this.number}/${this.number}`
   }
 }
 
@@ -97,8 +103,7 @@ export class Workload {
       payload: 'view',
       createSession: () => ({ number: -1, later: [], paused: false }),
       handlers: {
-        ESTABLISHED: (wsi, { target }, session) =>
-          this.established(wsi, Number(target.slice(1)), session),
+        ESTABLISHED: (wsi, { target }, session) => this.established(wsi, target, session),
         RECEIVE: (wsi, data, session) => this.receive(wsi, data, session),
         SERVER_WRITEABLE: (wsi, _data, session) => writeLater(wsi, session),
         BROADCAST: (wsi, data, session) => this.passOn(wsi, data, session),
@@ -136,7 +141,7 @@ export class Workload {
     const startMs = world.choose(`${mark}.start`, 20)
     const messages = world.choose(`${mark}.messages`, MAX_MESSAGES + 1)
     const connect = (): void => {
-      client.peer = world.connect('work', { path: `/${number}` })
+      client.peer = world.connect('work', { path: client.path })
       this.clients.push(client)
     }
     if (startMs === 0) connect()
@@ -164,9 +169,11 @@ export class Workload {
 
   // --- The application
 
-  private established(wsi: Wsi, number: number, session: Session): void {
-    ;(session as { number: number }).number = number
-    this.open.set(number, wsi)
+  private established(wsi: Wsi, target: string, session: Session): void {
+    const client = this.clients.find(({ path }) => path === target)
+    if (client === undefined) return
+    session.number = client.number
+    this.open.set(client.number, wsi)
   }
 
   private receive(wsi: Wsi, data: Buffer, session: Session): void {
@@ -237,7 +244,7 @@ export class Workload {
   }
 
   private clientAt(number: number): Client | undefined {
-    return this.clients.find(({ peer }) => peer.path === `/${number}`)
+    return this.clients.find((client) => client.number === number)
   }
 
   // --- The judgement

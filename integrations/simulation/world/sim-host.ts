@@ -201,6 +201,8 @@ export class SimHost {
       host: this.host,
     })
     this.pollSet.refuses = true
+    // A destroy tells no timeout (C7): the last one ends with its context.
+    ctx.on('DESTROYED', () => (this.waitSet.announcedDeadlineMs = null))
     return ctx
   }
 
@@ -324,10 +326,7 @@ export class SimHost {
     return {
       endpointOf: (fd: number) => this.kernel.socketAt(fd),
       closeByPeer: (endpoint: Endpoint | undefined) => this.keeper.closeByPeer(endpoint),
-      destroyed: () => {
-        this.waitSet.announcedDeadlineMs = null
-        undoLater(this.world, RESTART_MS, () => this.restart())
-      },
+      destroyed: () => undoLater(this.world, RESTART_MS, () => this.restart()),
       fail: (sentence: string) => this.keeper.failed(new Error(sentence)),
     }
   }
