@@ -7,6 +7,7 @@ import {
   POLLERR,
   POLLHUP,
   POLLIN,
+  POLLOUT,
   rxFlowControl,
   serviceFd,
   TEXT,
@@ -182,6 +183,53 @@ describe('29 what the swarm found', () => {
     serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
     assert.equal(h.poller.counts.recv, before)
     assert.equal(h.poller.maskOf(peer.fd), POLLIN)
+  })
+
+  it('C11: nor where the transport failed, and the rest is read of its own accord', () => {
+    const context = { messageBudget: 1, rxHighWaterBytes: 1024 }
+    const { h, wsi, peer, log } = openScene({ context })
+    peer.script.send.push(-Errno.ENOBUFS)
+    peer.send(bytes(client.text('first'), client.frame(1, 'x'.repeat(2000), { fin: false })))
+    write(wsi, 'nobody has room for it', TEXT)
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN })
+    assert.deepEqual([log, h.poller.maskOf(peer.fd)], [['text first'], 0])
+    peer.send(client.frame(0, 'last'))
+    const before = h.poller.counts.recv
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLOUT })
+    assert.equal(h.poller.counts.recv, before)
+    h.run()
+    assert.deepEqual(log, [
+      'text first',
+      `text ${'x'.repeat(2000)}last`,
+      'closed 1006 TRANSPORT_ERROR',
+    ])
+  })
+
+  it('C16: a hang-up that was heard while the peer took nothing is forgotten once it does', () => {
+    const { h, wsi, peer, log } = openScene({
+      context: { txHighWaterBytes: 1, txLowWaterBytes: 1, pausedErrorTimeoutMs: 5000 },
+    })
+    peer.script.send.push(WOULD_BLOCK, WOULD_BLOCK)
+    write(wsi, 'to be taken later', TEXT)
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLIN | POLLHUP })
+    serviceFd(h.ctx, { fd: peer.fd, revents: POLLOUT })
+    const message = 'x'.repeat(100_000)
+    peer.send(client.text(message))
+    h.poller.clock.advance(5001)
+    serviceFd(h.ctx, null)
+    h.run()
+    assert.deepEqual(log, [`text ${message}`])
+  })
+
+  it('C4: one whose transport failed is given up in time, though it was resumed meanwhile', () => {
+    const { h, wsi, peer, log } = openScene({ context: { pausedErrorTimeoutMs: 5000 } })
+    rxFlowControl(wsi, 0)
+    peer.script.send.push(-Errno.ENOBUFS)
+    write(wsi, 'nobody has room for it', TEXT)
+    rxFlowControl(wsi, 1)
+    rxFlowControl(wsi, 0)
+    h.poller.runFor(h.ctx, 5001)
+    assert.deepEqual(log, ['closed 1006 PAUSED_ERROR_TIMEOUT'])
   })
 
   it('C23: a peer is asked whether it lives, after a pause with more held than is read', () => {

@@ -90,8 +90,6 @@ export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
     // From now on somebody else is waited for.
     if (connection.state === State.HTTP) timeExchange(core, connection)
     if (!connection.paused) {
-      // The error, if there is one, will be told again: by the poller, or by recv.
-      if (!connection.eof) connection.errorHeardMs = 0
       resumeListening(core, connection)
       // A transport that failed while nothing was read tells nothing more of what it still holds.
       const { held, eof, isDeaf, http } = connection

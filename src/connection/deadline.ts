@@ -36,6 +36,8 @@ function quietDeadlineMs(connection: Connection): number {
 
 /** Reading begins anew after a pause: the peer's silence counts from now. */
 export function resumeListening(core: Core, connection: Connection): void {
+  // The error, if there is one, will be told again: by the poller, or by recv.
+  if (!connection.eof && !connection.isDeaf) connection.errorHeardMs = 0
   connection.lastRxMs = core.now()
   armDeadline(core, connection)
 }

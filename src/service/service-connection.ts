@@ -149,9 +149,13 @@ export function consumeHeld(core: ContextState, connection: Connection): void {
   // More was held than is read beside it: the deadlines of silence were not in force.
   if (!reads && connection.reads) resumeListening(core, connection)
   if (connection.eof) endIfDelivered(core, connection)
-  // What the peer sent before the transport failed: nothing will announce it.
-  const drains = connection.state === State.DRAINING && connection.reads && !connection.isPending
-  if (drains) receive(core, connection)
+  if (connection.state === State.DRAINING && connection.reads) drain(core, connection)
+}
+
+/** What the peer sent before the transport failed: nothing will announce it. */
+function drain(core: ContextState, connection: Connection): void {
+  const waitsReadable = (connection.mask & POLLIN) !== 0
+  if (waitsReadable && !connection.isPending) receive(core, connection)
   if (connection.state === State.DRAINING && connection.reads) core.schedulePending(connection)
 }
 
