@@ -22,6 +22,7 @@ import { type MessageAssembly } from './message-assembly.js'
 import { packFlags } from './flags.js'
 import { type Role, SERVER } from './role.js'
 import { type SendQueue } from './send-queue.js'
+import { type SpareMemory } from './spare-memory.js'
 import { TimedEntry } from './timed-entry.js'
 
 /** What a callback that threw "answers". */
@@ -50,6 +51,7 @@ export interface Core {
   readonly handle: Context
   readonly limits: Limits
   readonly protocols: readonly ProtocolEntry[]
+  readonly spares: SpareMemory
   readonly allowsOrigin: OriginPolicy
   /** Whether a client that offers only unknown subprotocols is refused. */
   readonly refusesUnknownProtocols: boolean

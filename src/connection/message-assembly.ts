@@ -5,6 +5,7 @@
  * costs its sender a megabyte.
  */
 import { Utf8Validator } from '../wire/utf8-validator.js'
+import { type SpareMemory } from './spare-memory.js'
 
 const FIRST_BYTES = 4_096
 const NOTHING = Buffer.alloc(0)
@@ -20,10 +21,12 @@ export class MessageAssembly {
   length = 0
   /** Set for text. */
   readonly utf8: Utf8Validator | null
+  readonly #spares: SpareMemory
   #buffer: Buffer = NOTHING
 
-  constructor(text: boolean) {
+  constructor(text: boolean, spares: SpareMemory) {
     this.utf8 = text ? new Utf8Validator() : null
+    this.#spares = spares
   }
 
   /** Bytes of memory behind it. */
@@ -39,15 +42,22 @@ export class MessageAssembly {
     this.length = needed
   }
 
-  /** The whole message. The assembly gives its memory away and is used no more. */
+  /** The whole message. Who may keep it has its memory; else it is given back by `recycle`. */
   take(): Buffer {
     return this.#buffer.subarray(0, this.length)
   }
 
+  /** Nobody looks at the message any more: the next one may have its memory. */
+  recycle(): void {
+    this.#spares.give(this.#buffer)
+    this.#buffer = NOTHING
+  }
+
   #grow(needed: number, knownBytes: number): void {
     const wished = Math.min(knownBytes, Math.max(FIRST_BYTES, needed * 2))
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, wished))
+    const grown = this.#spares.take(Math.max(needed, wished))
     this.#buffer.copy(grown, 0, 0, this.length)
+    this.#spares.give(this.#buffer)
     this.#buffer = grown
   }
 }

@@ -53,7 +53,7 @@ export function consumeFrames(core: Core, connection: Connection, at: number, en
       connection.messageOpcode = header.opcode
       deliverWhole(core, connection, start, stop)
     } else {
-      at = takePayload(core, connection, beginFrame(connection, header), start, end)
+      at = takePayload(core, connection, beginFrame(core, connection, header), start, end)
     }
   }
   // After a fault or a close frame nothing that was received counts any more.
@@ -86,10 +86,10 @@ function unmaskReceived(core: Core, start: number, stop: number, key: number): v
   else unmask(rx.bytes, core.rxWords, start, stop, key)
 }
 
-function beginFrame(connection: Connection, header: FrameHeader): MessageAssembly {
+function beginFrame(core: Core, connection: Connection, header: FrameHeader): MessageAssembly {
   if (header.opcode !== OPCODE_CONTINUATION) {
     connection.messageOpcode = header.opcode
-    connection.assembly = new MessageAssembly(header.opcode === OPCODE_TEXT)
+    connection.assembly = new MessageAssembly(header.opcode === OPCODE_TEXT, core.spares)
   }
   const assembly = connection.assembly!
   assembly.fragments++
@@ -146,16 +146,12 @@ function assemble(
   }
   if (!messageEnds) return
   connection.dropAssembly()
-  // The assembly's memory belongs to nobody else: a protocol that wants copies may keep it.
+  const protocol = connection.protocol!
   connection.finalFragment = true
-  core.call(
-    connection,
-    connection.protocol!,
-    connection.role.receive,
-    assembly.take(),
-    assembly.length,
-  )
+  core.call(connection, protocol, connection.role.receive, assembly.take(), assembly.length)
   connection.messageOpcode = 0
+  // The assembly's memory belongs to nobody else: a protocol that wants copies may keep it.
+  if (!protocol.copies) assembly.recycle()
 }
 
 /** A message that lies whole in the receive buffer. */

@@ -11,6 +11,7 @@ import { failConnection } from '../connection/ending.js'
 import { type Limits } from '../connection/limits.js'
 import { type Listener } from '../connection/listener.js'
 import { ReceiveAhead } from '../connection/receive-ahead.js'
+import { SpareMemory } from '../connection/spare-memory.js'
 import { type TimedEntry } from '../connection/timed-entry.js'
 import { FlushTogether } from '../connection/flush-together.js'
 import { flushCork } from '../connection/transmit.js'
@@ -78,6 +79,7 @@ export class ContextState implements Core {
   rx!: IoBuffer
   rxWords!: Int32Array
   readonly header = new FrameHeader()
+  readonly spares = new SpareMemory()
   arena!: IoBuffer
   arenaWords!: Int32Array
   fileBuffer: IoBuffer | null = null
