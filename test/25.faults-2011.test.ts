@@ -12,6 +12,7 @@ import {
   contextDestroy,
   Errno,
   getProtocol,
+  limits,
   hangup,
   nextTimeout,
   pollFds,
@@ -138,7 +139,7 @@ describe('25 faults of 2011', () => {
     assert.equal(pollFds(h.ctx).length, 21)
   })
 
-  it('8, without trying in vain: who knocks alone costs one accept, a crowd few turns', () => {
+  it('8, without trying in vain more than once in a millisecond', () => {
     const { h } = scene()
     const [listener] = pollFds(h.ctx)
     const turn = (knocks: number): readonly [tries: number, result: string] => {
@@ -147,13 +148,40 @@ describe('25 faults of 2011', () => {
       const result = serviceFd(h.ctx, { fd: listener!.fd, revents: POLLIN })
       return [h.poller.counts.accept - before, result]
     }
-    assert.deepEqual(turn(1), [2, 'handled'], 'who knows how many there are?')
-    assert.deepEqual(turn(1), [1, 'more'], 'as many as last time, so there may be more')
+    assert.deepEqual(turn(40), [41, 'handled'], 'all who wait, and nobody')
+    assert.deepEqual(turn(3), [1, 'more'], 'in the same millisecond one a turn')
+    assert.deepEqual(turn(0), [1, 'more'])
+    h.poller.clock.advance(1)
+    assert.deepEqual(turn(1), [3, 'handled'], 'the others, and nobody')
     assert.deepEqual(turn(0), [1, 'handled'], 'there were none')
-    assert.deepEqual(turn(40), [1, 'more'])
-    const tries = Array.from({ length: 6 }, () => turn(0)[0])
-    assert.deepEqual(tries, [2, 4, 8, 16, 10, 1], 'twice as many while they come')
-    assert.equal(pollFds(h.ctx).length, 43)
+    assert.equal(pollFds(h.ctx).length, 45)
+  })
+
+  it('8, and waited for another turn to read what each had brought', () => {
+    const { h, log } = scene()
+    const [listener] = pollFds(h.ctx)
+    const service = (): unknown => serviceFd(h.ctx, { fd: listener!.fd, revents: POLLIN })
+    const eager = h.connect()
+    eager.send(bytes(validRequest(), client.text('at once')))
+    const silent = h.connect()
+    service()
+    assert.deepEqual([log, h.poller.counts.recv], [['text at once'], 2], 'one read each')
+    assert.match(eager.received().toString('latin1'), /^HTTP\/1.1 101 /)
+    silent.send(validRequest())
+    h.run()
+    assert.match(silent.received().toString('latin1'), /^HTTP\/1.1 101 /)
+  })
+
+  it('8, and of many that talk each has its part of the turn', () => {
+    const { h, log } = scene()
+    const [listener] = pollFds(h.ctx)
+    const talk = Array.from({ length: 100 }, () => client.text('talk'))
+    for (let peer = 0; peer < 8; peer++) h.connect().send(bytes(validRequest(), ...talk))
+    serviceFd(h.ctx, { fd: listener!.fd, revents: POLLIN })
+    const { turnMessageBudget } = limits
+    assert.equal(log.length, 8 * (turnMessageBudget.default - 1), 'the handshake is one of them')
+    h.run()
+    assert.equal(log.length, 800)
   })
 
   it('9: a read error and "would block" were the same: a reset connection span', () => {

@@ -13,10 +13,10 @@ export class Listener extends TimedEntry {
    */
   paused = false
   /**
-   * So many are accepted in one turn, by how many the last one found: an accept in vain costs
-   * nearly what one that succeeds does. Of who else waits readiness tells again, or 'more' (C12).
+   * When accept last said that nobody waits. To hear it costs nearly what a connection does, and
+   * those who are accepted one by one are served out of warm caches.
    */
-  expected = Infinity
+  emptiedMs = NaN
 
   constructor(io: SocketIo, fd: number, gen: number) {
     super(fd, gen)

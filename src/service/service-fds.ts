@@ -10,8 +10,9 @@ import { type ContextState } from '../context/context-state.js'
 import { ReentrantCallError, UsageError } from '../errors.js'
 import { POLLIN, type Pollfd } from '../poll/pollfd.js'
 import { type Context } from '../protocol/protocol-types.js'
-import { consumeAhead, serviceConnection } from './service-connection.js'
+import { consumeAhead } from './service-connection.js'
 import { checkPollfd, serviceFd, serviceOther } from './service-fd.js'
+import { beginTurn, endTurn, takeTurn } from './turn.js'
 
 /** Where turns handle more, a call for each costs little, and its bytes lie best in front. */
 const SHORT_TURN_MESSAGES = 4
@@ -145,25 +146,4 @@ function onlyReads(core: ContextState, pollfd: Pollfd): Connection | null {
   const entry = core.table.entries.get(pollfd.fd)
   if (!(entry instanceof Connection)) return null
   return pollfd.gen === undefined || pollfd.gen === entry.gen ? entry : null
-}
-
-/** One connection's turn: its part of the messages, so that many floods make no long round. */
-function takeTurn(core: ContextState, connection: Connection, revents: number): void {
-  const others = beginTurn(core)
-  serviceConnection(core, connection, revents)
-  endTurn(core, others)
-}
-
-/** @returns the messages that the call may handle beside this turn's */
-function beginTurn({ budget, limits }: ContextState): number {
-  const messages = Math.min(budget.messages, limits.turnMessageBudget)
-  const others = budget.messages - messages
-  budget.messages = messages
-  return others
-}
-
-function endTurn(core: ContextState, others: number): void {
-  const { budget } = core
-  core.turnMessages = core.limits.turnMessageBudget - budget.messages
-  budget.messages += others
 }

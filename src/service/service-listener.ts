@@ -1,7 +1,4 @@
-/**
- * Readiness of a listener: accept until it would block, a budget is spent, or a limit is met (C13,
- * C29).
- */
+/** Readiness of a listener: accept within the budget and the limits (C13, C29). */
 import { Connection } from '../connection/connection.js'
 import { armDeadline } from '../connection/deadline.js'
 import { type Listener } from '../connection/listener.js'
@@ -13,8 +10,10 @@ import {
   peerHasRoom,
 } from '../context/membership.js'
 import { Errno } from '../poll/libuv-types.js'
+import { POLLIN } from '../poll/pollfd.js'
 import { Reason } from '../protocol/callback-reason.js'
 import { type SocketIo, WOULD_BLOCK } from '../socket/socket-io.js'
+import { takeTurn } from './turn.js'
 
 /** What accept says when it is out of something: waiting for a descriptor to come free may help. */
 const EXHAUSTED: ReadonlySet<number> = new Set([
@@ -42,12 +41,12 @@ const FAREWELL = Buffer.from(
 )
 
 /**
- * Accepts about as many as last time; twice as many the next time, where all of them came.
+ * Accepts until nobody waits, once in a millisecond of the host's clock; else one a turn.
  * @returns whether more may be waiting, if the listener is not paused when the call unwound
  */
 export function serviceListener(core: ContextState, listener: Listener): boolean {
-  let tries = 0
-  while (tries < listener.expected && mayAccept(core, listener)) {
+  const most = listener.emptiedMs === core.now() ? 1 : Infinity
+  for (let tries = 0; tries < most && mayAccept(core, listener); tries++) {
     if (core.connectionCount >= core.limits.maxConnections) {
       pause(core, listener)
       break
@@ -55,17 +54,15 @@ export function serviceListener(core: ContextState, listener: Listener): boolean
     core.budget.accepts--
     const fd = listener.io.accept(listener.fd)
     if (fd === WOULD_BLOCK) {
-      listener.expected = Math.max(1, tries)
+      listener.emptiedMs = core.now()
       return false
     }
-    tries++
     if (fd >= 0) admit(core, listener, fd)
     else if (EXHAUSTED.has(-fd) || !PASSING.has(-fd)) {
       shed(core, listener)
       pause(core, listener)
     }
   }
-  listener.expected = Math.max(1, 2 * tries)
   return true
 }
 
@@ -113,6 +110,8 @@ function admit(core: ContextState, listener: Listener, fd: number): void {
     return
   }
   armDeadline(core, connection)
+  // Who connects speaks first, and at once: mostly its request is there, and no wait comes between.
+  takeTurn(core, connection, POLLIN)
 }
 
 /** Must the address be known now? Most are never asked for, and memory of ours they cost. */

@@ -25,9 +25,9 @@ export const faultMutants: readonly Mutant[] = [
   {
     name: 'accept-budget-unsaid',
     file: 'src/service/service-listener.ts',
-    find: `2 * tries)
+    find: `  }
   return true`,
-    replace: `2 * tries)
+    replace: `  }
   return false`,
     breaks: 'an edge-triggered host is not told that a budget cut the accepting',
   },
