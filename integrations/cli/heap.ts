@@ -9,7 +9,7 @@ import { setFlagsFromString } from 'node:v8'
  * wait for Node's own loop. So each idle connection of many costs a kilobyte that holds nothing.
  * And a mebibyte is collected in less time than it takes to wake threads that would help.
  * Messages, for which next to nothing is allocated, are as fast as before (`make bench`); a new
- * connection costs some 3 us more, since it is moved twice before it may stay where it is.
+ * connection costs about 1 us more, since it is moved twice before it may stay where it is.
  *
  * For a program of one's own `node --max-semi-space-size=1` keeps the size, but it must be said
  * before V8 starts. What is set here V8 asks for at each growth and each collection.

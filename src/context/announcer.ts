@@ -12,12 +12,12 @@ import { type ContextEvents } from '../protocol/protocol-types.js'
 /** The handlers of `createContext({ on })`. */
 export type OnHandlers = { readonly [Name in keyof ContextEvents]?: ContextEvents[Name] }
 
-/** What each announcement is called: by a keeper, by the first protocol, by observers. */
+/** What each announcement is called: by the first protocol, by observers. */
 const NAMES = {
-  ADD: { method: 'add', reason: Reason.ADD_POLL_FD, event: 'ADD_POLL_FD' },
-  DEL: { method: 'del', reason: Reason.DEL_POLL_FD, event: 'DEL_POLL_FD' },
-  SET: { method: 'set', reason: Reason.SET_MODE_POLL_FD, event: 'SET_MODE' },
-  CLEAR: { method: 'clear', reason: Reason.CLEAR_MODE_POLL_FD, event: 'CLEAR_MODE' },
+  ADD: { reason: Reason.ADD_POLL_FD, event: 'ADD_POLL_FD' },
+  DEL: { reason: Reason.DEL_POLL_FD, event: 'DEL_POLL_FD' },
+  SET: { reason: Reason.SET_MODE_POLL_FD, event: 'SET_MODE' },
+  CLEAR: { reason: Reason.CLEAR_MODE_POLL_FD, event: 'CLEAR_MODE' },
 } as const satisfies Record<PollOp, unknown>
 const POLL_EVENTS: readonly string[] = Object.values(NAMES).map(({ event }) => event)
 
@@ -35,6 +35,8 @@ export class Announcer {
   readonly #emitter = new EventEmitter()
   /** Somebody wants SET_TIMEOUT: asked at every exit, so kept, not looked up. */
   hearsTimeout: boolean
+  /** Somebody observes the poll array, beside its keeper. */
+  #isObserved = false
 
   /** @throws UsageError where nobody keeps the poll array */
   constructor(audience: Audience, pollSet: PollSet | undefined, on: OnHandlers | undefined) {
@@ -52,14 +54,19 @@ export class Announcer {
   on(event: string, listener: (...args: never[]) => void): void {
     checkEvent(event, listener)
     this.#emitter.on(event, listener as (...args: unknown[]) => void)
-    if (event === 'SET_TIMEOUT') this.hearsTimeout = true
+    this.#noteListeners()
   }
 
   off(event: string, listener: (...args: never[]) => void): void {
     if (typeof event !== 'string') refuseEvent(event)
     this.#emitter.off(event, listener as (...args: unknown[]) => void)
-    this.hearsTimeout =
-      this.#keeper.timeout !== undefined || this.#emitter.listenerCount('SET_TIMEOUT') > 0
+    this.#noteListeners()
+  }
+
+  #noteListeners(): void {
+    const isHeard = (event: string): boolean => this.#emitter.listenerCount(event) > 0
+    this.hearsTimeout = this.#keeper.timeout !== undefined || isHeard('SET_TIMEOUT')
+    this.#isObserved = POLL_EVENTS.some(isHeard)
   }
 
   /**
@@ -73,7 +80,7 @@ export class Announcer {
     try {
       this.#tellKeeper(change, keeper ?? this.#keeper)
       this.#tellProtocol(change, reason)
-      if (this.#emitter.listenerCount(event) > 0) this.#tellObservers(change, event)
+      if (this.#isObserved) this.#tellObservers(change, event)
     } finally {
       this.announcing = wasAnnouncing
     }
@@ -104,7 +111,9 @@ export class Announcer {
       return
     }
     try {
-      keeper[NAMES[op].method](fd, bits, change)
+      if (op === 'DEL') keeper.del(fd, bits, change)
+      else if (op === 'SET') keeper.set(fd, bits, change)
+      else keeper.clear(fd, bits, change)
     } catch (error) {
       this.#audience.report(error)
     }

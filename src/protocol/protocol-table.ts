@@ -21,6 +21,14 @@ export type UntypedCallback = (
   len: number,
 ) => unknown
 
+const ALL_REASONS = -1
+
+function bitsOf(reasons: ReadonlySet<number>): number {
+  let bits = 0
+  for (const reason of Object.values(Reason)) if (reasons.has(reason)) bits |= 1 << reason
+  return bits
+}
+
 /** A protocol within one context. */
 export class ProtocolEntry implements Protocol {
   /** Whether it is one of these, see Connection.made. */
@@ -37,7 +45,9 @@ export class ProtocolEntry implements Protocol {
   readonly copies: boolean
   readonly streams: boolean
   readonly closesWhenFull: boolean
-  readonly #hears: ReadonlySet<number> | undefined
+  readonly #declares: boolean
+  /** A bit for each reason: asked several times for each connection. */
+  readonly #hears: number
 
   constructor(
     definition: AnyProtocolDefinition,
@@ -54,17 +64,18 @@ export class ProtocolEntry implements Protocol {
     this.copies = definition.payload === 'copy'
     this.streams = definition.delivery === 'stream'
     this.closesWhenFull = definition.onFull === 'close'
-    this.#hears = definition.hears
+    this.#declares = definition.hears !== undefined
+    this.#hears = definition.hears === undefined ? ALL_REASONS : bitsOf(definition.hears)
   }
 
   /** Does it say that it acts on this reason? A callback says nothing. */
   declares(reason: number): boolean {
-    return this.#hears?.has(reason) === true
+    return this.#declares && this.hears(reason)
   }
 
   /** Might its callback act on this reason? */
   hears(reason: number): boolean {
-    return this.#hears === undefined || this.#hears.has(reason)
+    return (this.#hears & (1 << reason)) !== 0
   }
 }
 

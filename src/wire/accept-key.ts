@@ -9,13 +9,15 @@ export function acceptKey(key: string): string {
   return hash('sha1', key + GUID, 'base64')
 }
 
+const KEY_LENGTH = 24
 const DIGITS = 21
 /** The 22nd has two bits of the key, and four that must be 0. */
-const LAST = /^[AQgw]==$/
+const LAST_DIGITS = 'AQgw'
 
 /** 16 bytes in canonical base64: 22 characters, the last of which carries 2 bits, and `==`. */
 export function isHandshakeKey(key: string): boolean {
+  if (key.length !== KEY_LENGTH || !key.endsWith('==')) return false
   for (let index = 0; index < DIGITS; index++)
     if (!isOf(BASE64, key.charCodeAt(index))) return false
-  return LAST.test(key.slice(DIGITS))
+  return LAST_DIGITS.includes(key.charAt(DIGITS))
 }

@@ -7,7 +7,7 @@
 import { type FaultName } from '../errors.js'
 import { acceptKey, isHandshakeKey } from './accept-key.js'
 import { hasToken, listMembers, type RequestHead } from './request-head.js'
-import { hostFault, targetFault } from './request-rules.js'
+import { isOneHost, targetFault } from './request-rules.js'
 
 /** The versions spoken. They frame alike; only the name of the Origin header tells them apart. */
 export const VERSIONS = [
@@ -42,7 +42,7 @@ export function parseUpgradeRequest(head: RequestHead): UpgradeRequest | FaultNa
   if (head.method !== 'GET') return 'REQUEST_METHOD'
   if (head.minorVersion !== 1) return 'REQUEST_VERSION'
   const host = headers.get('host')
-  if (host === undefined || hostFault(head) !== null) return 'REQUEST_HOST'
+  if (host === undefined || !isOneHost(host, repeated)) return 'REQUEST_HOST'
   if (targetFault(head) !== null) return 'REQUEST_TARGET'
   if (!hasToken(headers.get('connection'), 'upgrade')) return 'UPGRADE_CONNECTION'
   const bodyBytes = headers.get('content-length')

@@ -17,7 +17,12 @@ export function isHost(host: string): boolean {
 export function hostFault({ minorVersion, headers, repeated }: RequestHead): FaultName | null {
   const host = headers.get('host')
   if (host === undefined) return minorVersion === 0 ? null : 'REQUEST_HOST'
-  return repeated.has('host') || !isHost(host) ? 'REQUEST_HOST' : null
+  return isOneHost(host, repeated) ? null : 'REQUEST_HOST'
+}
+
+/** @param repeated the fields that came more than once */
+export function isOneHost(host: string, repeated: ReadonlySet<string>): boolean {
+  return isHost(host) && !repeated.has('host')
 }
 
 /** The target fits the method, and names a resource of ours. */
