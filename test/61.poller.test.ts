@@ -380,6 +380,18 @@ describe('61 the poller: the epoll descriptor, threads and limits', () => {
     await runChildWell('./epoll-child.ts', ['no-stdin'])
   })
 
+  it('makes room for 16,384 descriptors at once, or for as many as may be', async () => {
+    for (const [maxFds, roomAfter] of [
+      [20_000, 16_384],
+      [1000, 1024],
+    ] as const) {
+      const { stdout } = await runChildWell('./epoll-child.ts', ['room'], { maxFds })
+      const [before, after] = JSON.parse(stdout) as [number, number]
+      assert.ok(before < 1024, `${before} before`)
+      assert.equal(after, roomAfter)
+    }
+  })
+
   it('C29: says so when out of descriptors, and goes on once some are free', async () => {
     const args = ['out-of-descriptors']
     const { stdout } = await runChildWell('./epoll-child.ts', args, { maxFds: 128 })

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "addon.h"
@@ -16,6 +17,7 @@ constexpr Range kGenRange{0, 4294967295.0};
 constexpr Range kMaxEventsRange{1, 65536};
 constexpr uint32_t kMask = POLLIN | POLLOUT;
 constexpr size_t kTripleBytes = 3 * sizeof(int32_t);
+constexpr rlim_t kRoomDescriptors = 16384;  // of a pointer each: 128 KiB of the kernel's memory
 
 static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR &&
                   EPOLLHUP == POLLHUP,
@@ -106,11 +108,23 @@ void release_pollers(Addon* addon) {
   addon->pollers.clear();
 }
 
+// The kernel doubles a process's table of descriptors as it fills. Where the process has threads,
+// each doubling waits for the other CPUs (expand_fdtable in its fs/file.c): a loop in a rush of
+// connections stands still for some 10 ms each time. So the table grows here, once.
+static void make_room_for_descriptors(int fd) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == 0) return;
+  const rlim_t room = limit.rlim_cur < kRoomDescriptors ? limit.rlim_cur : kRoomDescriptors;
+  const int last = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(room - 1));
+  if (last >= 0) close(last);
+}
+
 // Opens the descriptors of a new set. Answers 0 or -errno.
 static int open_poller(Addon* addon, PollerSlot* poller, bool use_epoll) {
   const int wake_fd = open_event(addon);
   if (wake_fd < 0) return wake_fd;
   poller->wake_fd = wake_fd;
+  make_room_for_descriptors(wake_fd);
   if (use_epoll) {
     poller->epoll_fd = above_standard(epoll_create1(EPOLL_CLOEXEC));
     if (poller->epoll_fd < 0) return poller->epoll_fd;

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { closeSync, readlinkSync } from 'node:fs'
+import { closeSync, readFileSync, readlinkSync } from 'node:fs'
 import { isMainThread, parentPort, type Worker } from 'node:worker_threads'
 import {
   Poller,
@@ -111,6 +111,17 @@ const modes: Record<string, () => Promise<void> | void> = {
     socketIo.close(listenFd, false)
     poller.close()
     say('well')
+  },
+
+  /** What the kernel's table of this process has room for, before a poller and after it. */
+  room() {
+    const room = (): number => {
+      const status = readFileSync('/proc/self/status', 'latin1')
+      return Number(/^FDSize:\s+(\d+)$/m.exec(status)![1])
+    }
+    const before = room()
+    new Poller().close()
+    say(JSON.stringify([before, room()]))
   },
 
   async 'watch-in-worker'() {
