@@ -33,6 +33,7 @@ static const struct kind kinds[] = {
     {"echo", echo_phase, true},
     {"broadcast", broadcast_phase, true},
     {"upgrade", upgrade_phase, false},
+    {"upgrade-stream", upgrade_stream_phase, false},
 };
 
 struct settings {
@@ -105,7 +106,7 @@ static const struct kind *kind_named(const char *name) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
   }
-  fail("--kind takes echo, broadcast or upgrade");
+  fail("--kind takes echo, broadcast, upgrade or upgrade-stream");
 }
 
 static double number(const char *text, double least, double most) {

@@ -43,5 +43,6 @@ uint64_t server_cpu_ns(int server_pid);
 struct phase echo_phase(struct load *load, struct length length);
 struct phase broadcast_phase(struct load *load, struct length length);
 struct phase upgrade_phase(struct load *load, struct length length);
+struct phase upgrade_stream_phase(struct load *load, struct length length);
 
 #endif

@@ -44,6 +44,20 @@ const copyRow = (name, load, level, overBare, overWs) => ({
   })),
 })
 
+const upgradeRow = (name, how) => ({
+  name,
+  title: `accept and upgrade, ${how}`,
+  unit: 'connection',
+  load: { kind: name, connections: 1000, 'in-flight': 100 },
+  series: series('bare', 'ours', 'uv', 'ws', 'bare'),
+  ratios: [
+    { of: 'ours', over: 'ws', level: 'Must', most: 0.5 },
+    { of: 'uv', over: 'ws', level: 'Must', most: 0.5 },
+    { of: 'ours', over: 'bare' },
+    { of: 'ws', over: 'bare' },
+  ],
+})
+
 /** One message of one connection goes to all of them; the unit is one that arrived. */
 const broadcastRow = (name, bytes, connections) => ({
   name,
@@ -139,19 +153,8 @@ export const rows = [
   broadcastRow('broadcast-20x5000', 20, 5000),
   broadcastRow('broadcast-1kx1000', 1024, 1000),
   broadcastRow('broadcast-1kx5000', 1024, 5000),
-  {
-    name: 'upgrade',
-    title: 'accept and upgrade, 100 at a time',
-    unit: 'connection',
-    load: { kind: 'upgrade', connections: 1000, 'in-flight': 100 },
-    series: series('bare', 'ours', 'uv', 'ws', 'bare'),
-    ratios: [
-      { of: 'ours', over: 'ws', level: 'Must', most: 0.5 },
-      { of: 'uv', over: 'ws', level: 'Must', most: 0.5 },
-      { of: 'ours', over: 'bare' },
-      { of: 'ws', over: 'bare' },
-    ],
-  },
+  upgradeRow('upgrade', '100 waiting at once'),
+  upgradeRow('upgrade-stream', 'always 100 under way'),
 ]
 
 /** Process memory per idle connection: the slope between two counts, free of the start-up. */
