@@ -82,6 +82,11 @@ const faults = [
     during((s) => (s.del(4), s.callback(Reason.CLOSED, 4), s.io.close(4, false))),
   ),
   fault(
+    'C3',
+    'closed, and a part of the last send was not taken',
+    during((s) => (s.send(4, 63), s.end(4))),
+  ),
+  fault(
     'C4',
     'POLLHUP in a mask',
     during((s) => s.announce('SET', 4, POLLHUP)),

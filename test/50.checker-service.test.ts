@@ -131,6 +131,16 @@ const serviceFaults = [
   ),
   fault(
     'C16',
+    'POLLIN on with too much queued',
+    serving((s) => {
+      s.call('write', 4, () => 'backpressure', Buffer.alloc(100))
+      s.send(4, WOULD_BLOCK)
+      s.announce('SET', 4, POLLOUT)
+    }),
+    { txHighWaterBytes: 100 },
+  ),
+  fault(
+    'C16',
     'POLLIN on and never read',
     times(64, (s) => s.service(READABLE)),
   ),

@@ -96,6 +96,23 @@ describe('50 a wrong host is reported by id', () => {
     assert.deepEqual(loop.broken, ['H1'])
   })
 
+  it('H1 is no edge that was found before a pause and told again by it', () => {
+    const loop = new Loop({ poller: { edge: true } })
+    const peer = loop.open()
+    loop.poller.onWait = (batch) => loop.checker.waited(batch)
+    peer.reset()
+    const [found] = loop.poller.poll()
+    for (const wsi of loop.connections) rxFlowControl(wsi, 0)
+    loop.serve(found!)
+    const [told] = loop.poller.poll()
+    assert.ok(told!.fd === peer.fd && told!.revents & POLLHUP)
+    loop.serve(told!)
+    assert.deepEqual(loop.broken, [])
+    loop.poller.poll()
+    loop.serve(told!)
+    assert.deepEqual(loop.broken, ['H1'])
+  })
+
   it('H2 sleeps past the timeout', () => {
     const loop = new Loop()
     const startMs = loop.poller.clock.now

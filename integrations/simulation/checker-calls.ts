@@ -36,7 +36,7 @@ export function applyService(scene: Scene, context: ContextFacts): void {
   facts.hungerStrikes = 0
   if (facts.batchNo === scene.batchNo) facts.servedInBatch += 1
   if (maskAtEntry === 0) {
-    if (revents & (POLLERR | POLLHUP)) facts.errorsAtZero += 1
+    if (revents & (POLLERR | POLLHUP) && !scene.isLate(facts)) facts.errorsAtZero += 1
     else facts.servicesAtZero += 1
   }
   const stray = revents & POLL_MASK & ~maskAtEntry
@@ -81,6 +81,7 @@ export function applyAnswer(scene: Scene, frame: Frame, result: unknown): void {
     case 'write':
       if ((result === 'ok' || result === 'backpressure') && facts.sends === frame.sendsBefore) {
         facts.unflushed = true
+        facts.queuedBytes += byteLengthOf(frame.first)
       }
       break
     case 'callbackOnWritable':
@@ -94,6 +95,11 @@ export function applyAnswer(scene: Scene, frame: Frame, result: unknown): void {
       if (result === true) facts.closeAskedIn = context.callNo
       break
   }
+}
+
+function byteLengthOf(payload: unknown): number {
+  if (typeof payload === 'string') return Buffer.byteLength(payload)
+  return payload instanceof Uint8Array ? payload.length : 0
 }
 
 /** @param data what the callback is given */

@@ -38,6 +38,8 @@ export class FdFacts {
   connecting = false
   /** It was to be connected and was not yet: it ends without being a connection's end. */
   attempt = false
+  /** It is a client's, made by connect. */
+  dialled = false
   /** What `pending` answered, unless something was read since. */
   pendingBytes = 0
   sendsFile = false
@@ -54,6 +56,8 @@ export class FdFacts {
   established = false
   /** Its one end was reported. */
   ended = false
+  /** At least so many bytes are queued: payloads written, less what was sent behind them. */
+  queuedBytes = 0
   /** Something was written to it that no send followed yet. */
   unflushed = false
 
@@ -87,6 +91,8 @@ export class FdFacts {
   idleServices = 0
   batchNo = 0
   servedInBatch = 0
+  /** The round in which its mask changed last. */
+  changedInBatch = 0
   /** The last service answered 'more', and none followed. */
   owedMore = false
   /** For these bits. */
@@ -226,6 +232,7 @@ export interface Limits {
   readonly acceptBudget: number
   readonly broadcastBudget: number
   readonly endBudget: number
+  readonly txHighWaterBytes: number
   readonly times: Times
 }
 
@@ -289,6 +296,11 @@ export class Scene {
     }
     this.last = facts
     return facts
+  }
+
+  /** What this round found is from before its mask changed, and the change may tell of it again. */
+  isLate({ changedInBatch }: FdFacts): boolean {
+    return this.batchNo > 0 && changedInBatch === this.batchNo
   }
 
   /** The life that had this generation on this number and got its DEL. */

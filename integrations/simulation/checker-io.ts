@@ -108,7 +108,7 @@ export class CheckedIo implements SocketIo {
   connect(address: SocketAddress): number {
     const fd = this.io.connect(address)
     const facts = this.observer.opened('connect', fd)
-    if (facts !== undefined) facts.connecting = facts.attempt = true
+    if (facts !== undefined) facts.connecting = facts.attempt = facts.dialled = true
     return fd
   }
 
@@ -203,7 +203,7 @@ export class CheckedIo implements SocketIo {
   }
 
   private seen(op: IoOp, fd: number, wanted: number, act: () => number): number {
-    const facts = this.observer.beforeIo(op, fd)
+    const facts = this.observer.beforeIo(op, fd, wanted)
     const result = act()
     this.observer.afterIo(op, fd, facts, wanted, result)
     return result

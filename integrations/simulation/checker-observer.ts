@@ -77,11 +77,11 @@ export class Observer {
     if (context !== undefined) context.announcedDeadlineMs = deadlineMs
   }
 
-  beforeIo(op: IoOp, fd: number): FdFacts | undefined {
+  beforeIo(op: IoOp, fd: number, asked = 0): FdFacts | undefined {
     const { scene } = this
     const facts = scene.fds.get(fd)
     for (const rule of this.at.io) {
-      const broken = rule.io(scene, op, fd, facts)
+      const broken = rule.io(scene, op, fd, facts, asked)
       if (broken !== undefined) this.report(rule, broken)
     }
     if (facts !== undefined) scene.touch(facts)
@@ -290,6 +290,7 @@ export class Observer {
     facts.strayServices = 0
     facts.servicesAtZero = 0
     facts.errorsAtZero = 0
+    facts.changedInBatch = scene.batchNo
     if (change.op === 'ADD') {
       facts.status = Status.ANNOUNCED
       facts.gen = change.gen

@@ -103,6 +103,7 @@ function applySend(facts: FdFacts, wanted: number, result: number): void {
   if (result > 0) {
     facts.context.writtenBytes += result
     facts.connecting = false
+    facts.queuedBytes = result === wanted ? 0 : Math.max(facts.queuedBytes - result, 0)
   } else if (blocks) facts.sendBlocks += 1
   else facts.failed = true
 }

@@ -39,8 +39,8 @@ export interface Rule {
     timeoutMs: number,
     deadlineMs: number | null,
   ): Broken
-  /** Before a call into the bytes seam. */
-  io?(scene: Scene, op: IoOp, fd: number, facts: FdFacts | undefined): Broken
+  /** Before a call into the bytes seam. @param asked a count of bytes; of close, 1 for a reset */
+  io?(scene: Scene, op: IoOp, fd: number, facts: FdFacts | undefined, asked: number): Broken
   /** After one, with the facts as they are then. */
   ioResult?(scene: Scene, op: IoOp, facts: FdFacts, result: number): Broken
   /** A call into a context began. */

@@ -27,9 +27,10 @@ export const hostRules: readonly Rule[] = [
   {
     id: 'H1',
     sentence: 'The host services an fd with no interest again and again.',
-    service(_scene, { serviced: facts, maskAtEntry, revents }) {
+    service(scene, { serviced: facts, maskAtEntry, revents }) {
       if (facts === undefined || maskAtEntry !== 0) return undefined
-      const times = revents & (POLLERR | POLLHUP) ? facts.errorsAtZero + 1 : facts.servicesAtZero
+      const isError = revents & (POLLERR | POLLHUP) && !scene.isLate(facts)
+      const times = isError ? facts.errorsAtZero + 1 : facts.servicesAtZero
       if (times < 2) return undefined
       return `fd ${facts.fd}, whose mask is 0, once more with ${formatEvents(revents)}`
     },

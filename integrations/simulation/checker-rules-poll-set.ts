@@ -9,6 +9,8 @@ import { quoted } from './checker-rule.js'
 import type { Broken, IoOp, Rule } from './checker-rule.js'
 
 const MOVES_BYTES: readonly IoOp[] = ['recv', 'send', 'sendv', 'sendFile', 'accept']
+/** What close is asked for where the transport is to be reset. */
+const RESET = 1
 const ADDRESSES: readonly IoOp[] = ['localAddress', 'peerAddress']
 /** Calls that are legal from inside an announcement (C8). */
 const QUERIES = new Set([
@@ -65,6 +67,18 @@ export const pollSetRules: readonly Rule[] = [
       return facts.status === Status.CLOSED
         ? undefined
         : `CLOSED of fd ${facts.fd} before its close`
+    },
+  },
+  {
+    id: 'C3',
+    sentence: 'Only a reset throws away what is queued.',
+    io(_scene, op, fd, facts, asked) {
+      if (op !== 'close' || asked === RESET || facts === undefined) return undefined
+      if (facts.failed || facts.context.destroyAsked) return undefined
+      // A dial that is given up owes nobody its request.
+      if (facts.dialled && !facts.established) return undefined
+      if (!facts.sendBlocked && !facts.heldByBudget) return undefined
+      return `fd ${fd} is closed, and bytes are queued`
     },
   },
   {

@@ -112,6 +112,15 @@ export const serviceRules: readonly Rule[] = [
   },
   {
     id: 'C16',
+    sentence: 'POLLIN is off while the send queue is above its mark.',
+    settled({ limits }, { status, queuedBytes, failed, mask, sendWaitsReadable, fd }) {
+      if (queuedBytes < limits.txHighWaterBytes || status !== Status.ANNOUNCED) return undefined
+      if ((mask & POLLIN) === 0 || sendWaitsReadable || failed) return undefined
+      return `POLLIN of fd ${fd} is on, and ${queuedBytes} bytes are queued`
+    },
+  },
+  {
+    id: 'C16',
     sentence: 'While the application pauses, not one RECEIVE comes.',
     callback(_scene, _context, reason, facts) {
       if (facts?.paused !== true || !RECEIVES.includes(reason)) return undefined

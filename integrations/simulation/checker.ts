@@ -50,6 +50,8 @@ export interface CheckerOptions {
   readonly acceptBudget?: number
   readonly broadcastBudget?: number
   readonly endBudget?: number
+  /** The mark of C16, where createContext was given another than the default. */
+  readonly txHighWaterBytes?: number
   /** The times of C23 that createContext was given; judged only where they are told here. */
   readonly times?: Times
   /** How a context is asked for its timeout. Default: the library's own functions. */
@@ -130,6 +132,7 @@ function sceneLimits(options: CheckerOptions): Scene['limits'] {
     acceptBudget: options.acceptBudget ?? limits.acceptBudget.default,
     broadcastBudget: options.broadcastBudget ?? limits.broadcastBudget.default,
     endBudget: options.endBudget ?? limits.endBudget.default,
+    txHighWaterBytes: options.txHighWaterBytes ?? limits.txHighWaterBytes.default,
     times: options.times ?? {},
   }
 }

@@ -46,7 +46,7 @@ export function harness(options: HarnessOptions): Harness {
     pollerOptions !== undefined && 'clock' in pollerOptions
       ? pollerOptions
       : fakePoller(pollerOptions)
-  const checker = checkedHost(poller, { ...budgetsOf(rest), ...checkerOptions })
+  const checker = checkedHost(poller, { ...judgedOf(rest), ...checkerOptions })
   const ctx = createContext({ ...(listens ? { port: 0 } : {}), ...rest, host: checker })
   const connect = (): WsPeer => poller.connectTo(ctx)
   return {
@@ -81,20 +81,21 @@ export function checkedHost(poller: FakePoller, options: CheckerOptions = {}): C
   return checker
 }
 
-const BUDGETS = [
+const JUDGED = [
   'rxBudgetBytes',
   'txBudgetBytes',
   'messageBudget',
   'acceptBudget',
   'broadcastBudget',
   'endBudget',
+  'txHighWaterBytes',
 ] as const
 
-function budgetsOf(options: Partial<Record<(typeof BUDGETS)[number], unknown>>): CheckerOptions {
-  const budgets: Partial<Record<(typeof BUDGETS)[number], number>> = {}
-  for (const name of BUDGETS) {
+function judgedOf(options: Partial<Record<(typeof JUDGED)[number], unknown>>): CheckerOptions {
+  const judged: Partial<Record<(typeof JUDGED)[number], number>> = {}
+  for (const name of JUDGED) {
     const value = options[name]
-    if (typeof value === 'number') budgets[name] = value
+    if (typeof value === 'number') judged[name] = value
   }
-  return budgets
+  return judged
 }

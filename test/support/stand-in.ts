@@ -98,8 +98,13 @@ export class StandIn {
   }
 
   /** A call of the host or the application, and what happens during it. */
-  call(name: string, arg: unknown, body: () => unknown = () => undefined): unknown {
-    this.checker.tap?.enter(name, arg, this)
+  call(
+    name: string,
+    arg: unknown,
+    body: () => unknown = () => undefined,
+    first?: unknown,
+  ): unknown {
+    this.checker.tap?.enter(name, arg, this, first)
     let result: unknown
     try {
       result = body()
