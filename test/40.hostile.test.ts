@@ -23,6 +23,8 @@ const EARLIEST = 0.98
 const LATEST = 1.1
 /** Too few would make the slowest hundredth a matter of chance. */
 const MIN_SAMPLES = 2000
+/** The machine is shared: what others do to one run, they do not do to the next. */
+const MAX_AGAIN = 5
 
 interface Family {
   readonly attackers: number
@@ -147,7 +149,7 @@ function judge(family: Family, { attacks, ended }: Siege): void {
 
 describe('40 hostile peers beside 100 honest ones', function () {
   needsAddon()
-  this.timeout(120_000)
+  this.timeout(180_000)
   this.slow(30_000)
 
   before(function () {
@@ -161,8 +163,7 @@ describe('40 hostile peers beside 100 honest ones', function () {
     const { attackers, limit, fault } = family
     it(`${attackers} ${name}: ${limit}, ${fault}`, async () => {
       let siege = await lay(name, family)
-      // The machine is shared: what others do to one run, they do not do to the next.
-      for (let again = 0; again < 3 && strained(family, siege) !== ''; again++)
+      for (let again = 0; again < MAX_AGAIN && strained(family, siege) !== ''; again++)
         siege = await lay(name, family)
       const { calm, besieged } = siege
       assert.deepEqual([calm.lost, besieged.lost], [0, 0], 'no honest peer was lost')
