@@ -1,7 +1,7 @@
 /** `callbackOnWritable` and `rxFlowControl`: back-pressure in both directions. */
 import { Connection } from '../connection/connection.js'
 import { State } from '../connection/connection-state.js'
-import { resumeListening } from '../connection/deadline.js'
+import { armDeadline, resumeListening } from '../connection/deadline.js'
 import { connectionOf, contextOf, enter, leave, ownerOf, protocolOf } from '../context/bracket.js'
 import { type ContextState } from '../context/context-state.js'
 import { timeExchange } from '../http/exchange-time.js'
@@ -89,7 +89,10 @@ export function rxFlowControl(wsi: Wsi, enable: 0 | 1 | boolean): boolean {
     core.touch(connection)
     // From now on somebody else is waited for.
     if (connection.state === State.HTTP) timeExchange(core, connection)
-    if (!connection.paused) {
+    if (connection.paused) {
+      // An error that was heard before is in force again.
+      armDeadline(core, connection)
+    } else {
       resumeListening(core, connection)
       // A transport that failed while nothing was read tells nothing more of what it still holds.
       const { held, eof, isDeaf, http } = connection

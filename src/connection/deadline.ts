@@ -15,12 +15,20 @@ export function nextDeadlineMs(connection: Connection): number {
     earliest = Math.min(earliest, connection.dial.stepMs)
   if (connection.queue !== null)
     earliest = Math.min(earliest, connection.queue.stalledSinceMs + limits.writeStallTimeoutMs)
-  if (connection.errorHeardMs !== 0)
-    earliest = Math.min(earliest, connection.errorHeardMs + limits.pausedErrorTimeoutMs)
+  earliest = Math.min(earliest, errorDeadlineMs(connection))
   // While we do not read, silence says nothing about the peer.
   if (connection.state === State.OPEN && connection.reads)
     earliest = Math.min(earliest, quietDeadlineMs(connection))
   return earliest
+}
+
+/**
+ * When an error that was heard ends what it was heard of. While that is read, recv tells of it, or
+ * the poller anew: in force it is only where neither can be.
+ */
+export function errorDeadlineMs({ core, errorHeardMs, reads, eof, isDeaf }: Connection): number {
+  if (errorHeardMs === 0 || (reads && !eof && !isDeaf)) return Infinity
+  return errorHeardMs + core.limits.pausedErrorTimeoutMs
 }
 
 /** What silence of the peer leads to: a ping, the end of an unanswered ping, the idle limit. */
@@ -36,8 +44,6 @@ function quietDeadlineMs(connection: Connection): number {
 
 /** Reading begins anew after a pause: the peer's silence counts from now. */
 export function resumeListening(core: Core, connection: Connection): void {
-  // The error, if there is one, will be told again: by the poller, or by recv.
-  if (!connection.eof && !connection.isDeaf) connection.errorHeardMs = 0
   connection.lastRxMs = core.now()
   armDeadline(core, connection)
 }

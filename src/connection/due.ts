@@ -3,7 +3,7 @@ import { WOULD_BLOCK, WOULD_BLOCK_UNTIL_WRITABLE } from '../socket/socket-io.js'
 import { OPCODE_PING } from '../wire/opcode.js'
 import { type Connection, type Core } from './connection.js'
 import { State } from './connection-state.js'
-import { armDeadline } from './deadline.js'
+import { armDeadline, errorDeadlineMs } from './deadline.js'
 import { dropConnection } from './drop.js'
 import { failConnection, lastWrite, tellKept } from './ending.js'
 import { type HttpExchange } from './http-exchange.js'
@@ -25,11 +25,7 @@ export function serviceDue(core: Core, connection: Connection): void {
     dropConnection(core, connection, 'WRITE_STALL_TIMEOUT')
   else if (connection.stateDeadlineMs !== 0 && now >= connection.stateDeadlineMs)
     endState(core, connection)
-  else if (
-    connection.errorHeardMs !== 0 &&
-    now >= connection.errorHeardMs + limits.pausedErrorTimeoutMs
-  )
-    endPaused(core, connection)
+  else if (now >= errorDeadlineMs(connection)) endPaused(core, connection)
   else if (connection.state === State.OPEN && connection.reads) serviceQuiet(core, connection, now)
   armDeadline(core, connection)
 }

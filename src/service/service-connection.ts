@@ -43,11 +43,14 @@ export function serviceConnection(
     resumeListening(core, connection)
   }
   if (connection.isPending) consumeHeld(core, connection)
-  if (connection.isPending) return true
-  // An edge that told of data and of an end is not told again for the end alone (C12).
-  if (readable && connection.reads) return receive(core, connection) || (gone && connection.reads)
-  if (gone && connection.state !== State.ENDED) rememberGone(core, connection)
-  return connection.isPending
+  const { isPending } = connection
+  const hasMore = readable && connection.reads && !isPending && receive(core, connection)
+  if (gone && connection.state !== State.ENDED) {
+    // An edge that told of data and of an end is not told again for the end alone (C12).
+    if (connection.reads && !isPending) return true
+    rememberGone(core, connection)
+  }
+  return hasMore || connection.isPending
 }
 
 /** The socket takes bytes: what is queued first, then a writable callback, if one is wanted. */
@@ -79,6 +82,7 @@ function receive(core: ContextState, connection: Connection): boolean {
   const asked = Math.min(core.rx.bytes.length - laidOut, core.budget.rxBytes)
   if (asked <= 0) return true
   const result = connection.io.recv(connection.fd, core.rx, laidOut, asked)
+  forgetError(connection)
   if (result <= 0) return receivedNothing(core, connection, result)
   core.budget.rxBytes -= result
   connection.lastRxMs = core.now()
@@ -97,6 +101,7 @@ export function consumeAhead(
   result: number,
 ): void {
   if (connection.state === State.ENDED) return
+  forgetError(connection)
   if (result <= 0) {
     receivedNothing(core, connection, result)
     return
@@ -227,4 +232,9 @@ function rememberGone(core: ContextState, connection: Connection): void {
   if (connection.errorHeardMs !== 0) return
   connection.errorHeardMs = core.now()
   armDeadline(core, connection)
+}
+
+/** What recv says is the truth (C5). A transport that failed under a send keeps its deadline. */
+function forgetError(connection: Connection): void {
+  if (!connection.isDeaf) connection.errorHeardMs = 0
 }
