@@ -11,8 +11,8 @@ import {
   write,
   writePrepared,
 } from '../src/index.js'
-import { openScene } from './support/scene.js'
-import { client, server } from './support/wire-bytes.js'
+import { openScene, scene } from './support/scene.js'
+import { client, server, validRequest } from './support/wire-bytes.js'
 
 describe('29 destroy', () => {
   it('C27: after contextDestroy in a callback nothing more is taken', () => {
@@ -42,5 +42,21 @@ describe('29 destroy', () => {
     assert.deepEqual(answers, ['closed', false, false, 0])
     contextDestroy(h.ctx)
     assert.equal(peer.take().length, 0)
+  })
+
+  it('C27: in a callback of one who was just accepted, nobody else is', () => {
+    const log: string[] = []
+    const { h } = scene({
+      handlers: {
+        ESTABLISHED() {
+          log.push('opened')
+          contextDestroy(h.ctx)
+        },
+        CLOSED: () => void log.push('closed'),
+      },
+    })
+    for (let peer = 0; peer < 3; peer++) h.connect().send(validRequest())
+    h.run()
+    assert.deepEqual([log, h.poller.counts.accept], [['opened', 'closed'], 1])
   })
 })

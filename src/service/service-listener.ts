@@ -66,8 +66,9 @@ export function serviceListener(core: ContextState, listener: Listener): boolean
   return true
 }
 
-function mayAccept({ budget, listener }: ContextState, asked: Listener): boolean {
-  return budget.accepts > 0 && listener === asked && !asked.paused
+function mayAccept(core: ContextState, listener: Listener): boolean {
+  const { budget, destroyWanted } = core
+  return budget.accepts > 0 && core.listener === listener && !listener.paused && !destroyWanted
 }
 
 /** Those who wait learn at once that there is no room, and need not run into their timeouts. */
