@@ -295,4 +295,24 @@ describe('28 serviceFds', () => {
     contextDestroy(ctx)
     assert.deepEqual([poller.openFds, poller.misuses], [[], []])
   })
+
+  it('C11: nothing is received ahead where POLLIN is off, though it will be on again', () => {
+    const wsis: Wsi[] = []
+    const { poller, ctx, open, run } = world((wsi, data) => {
+      if (!wsis.includes(wsi)) wsis.push(wsi)
+      if (data.toString() === 'now') wsis.slice(1).forEach((other) => rxFlowControl(other, true))
+    })
+    const peers = Array.from({ length: 3 }, open)
+    for (const peer of peers) {
+      peer.sendMessage('known')
+      run(onebyone)
+    }
+    peers.forEach((peer, index) => peer.sendMessage(index === 0 ? 'now' : 'later'))
+    const batch = poller.poll(ctx)
+    wsis.slice(1).forEach((other) => rxFlowControl(other, false))
+    const { recv } = poller.counts
+    serviceFds(ctx, batch)
+    assert.equal(poller.counts.recv, recv + 1)
+    contextDestroy(ctx)
+  })
 })

@@ -5,6 +5,7 @@
  * Same reads and same turns, in the same order. Only for connections that do nothing but read; and
  * only while turns are short: who sends many messages at once gains nothing.
  */
+import { POLLIN } from '../poll/pollfd.js'
 import { type IoBuffer, type SocketIo } from '../socket/socket-io.js'
 import { State } from './connection-state.js'
 import { type Connection, type Core } from './connection.js'
@@ -43,6 +44,7 @@ export class ReceiveAhead {
       connection.frameRemaining === 0 &&
       !connection.isPending &&
       !connection.sendWaitsReadable &&
+      (connection.mask & POLLIN) !== 0 &&
       connection.reads
     )
   }
