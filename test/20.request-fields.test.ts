@@ -12,6 +12,7 @@ import { validRequest } from './support/wire-bytes.js'
 function fieldsOf(...lines: readonly string[]): UpgradeRequest {
   let given: UpgradeRequest | undefined
   const { h } = scene({
+    context: { maxHeaderCount: 200 },
     handlers: { FILTER_PROTOCOL_CONNECTION: (_wsi, request) => void (given = request) },
   })
   const peer = h.connect()
@@ -66,5 +67,13 @@ describe('20 request fields', () => {
       [...map].map(([name, value]) => [true, name, value, true]),
     )
     assert.equal(inspect(headers), inspect(map), 'what console.log shows')
+  })
+
+  it('where they are many, the repeated are found as well', () => {
+    const lines = Array.from({ length: 150 }, (_, index) => `X-${index % 140}: ${index}`)
+    const { headers, repeated } = fieldsOf(...lines)
+    assert.deepEqual([...repeated], Array.from({ length: 10 }, (_, index) => `x-${index}`))
+    assert.equal(headers.get('X-9'), '9, 149')
+    assert.equal(new Map(headers).get('x-9'), '9, 149')
   })
 })

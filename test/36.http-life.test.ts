@@ -49,6 +49,17 @@ describe('36 HTTP life: answers given later', () => {
     assert.equal(log.filter((line) => line === 'complete 200').length, 3)
   })
 
+  it("a request's headers may be an answer's as they are", () => {
+    const { h } = httpScene({
+      HTTP: (wsi, { headers }) => void httpRespond(wsi, { status: 200, headers }),
+    })
+    const peer = h.connect()
+    peer.send('GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\nx-a: c\r\n\r\n')
+    h.run()
+    const [answer] = parseAnswers(peer.take())
+    assert.deepEqual([answer?.status, answer?.headers.get('x-a')], [200, 'b, c'])
+  })
+
   it('a request answered twice, or after its end: false', () => {
     const { h, asked } = httpScene()
     const peer = h.connect()

@@ -19,7 +19,7 @@ import { namesDotFile, pathOfTarget } from '../http/target-path.js'
 import { Errno } from '../poll/libuv-types.js'
 import { type HttpRequest, type Wsi } from '../protocol/protocol-types.js'
 import { type FileInfo } from '../socket/socket-io.js'
-import { type AnswerHeaders, checkField } from '../wire/http-answer.js'
+import { type AnswerHeaders, checkField, headerRows } from '../wire/http-answer.js'
 
 /** What `serveHttpFile` may serve, and how. */
 export interface ServeFileOptions {
@@ -127,7 +127,7 @@ export function serveHttpFile(
 /** Read once, so that nothing the caller does to it meanwhile matters. */
 function copyOf(options: ServeFileOptions): ServeFileOptions {
   const { headers = {}, ...others } = options
-  return { ...others, headers: new Map(headers instanceof Map ? headers : Object.entries(headers)) }
+  return { ...others, headers: new Map(headerRows(headers)) }
 }
 
 function checkOptions(
@@ -279,8 +279,7 @@ function answer(
 /** The application's headers behind ours; what it says that answers vary by comes beside that. */
 function withMore(fields: ReadonlyMap<string, string>, more: AnswerHeaders): AnswerHeaders {
   const headers = new Map<string, string | readonly string[]>(fields)
-  const rows = more instanceof Map ? more : Object.entries(more)
-  for (const [name, value] of rows as Iterable<readonly [string, string | readonly string[]]>) {
+  for (const [name, value] of headerRows(more)) {
     const varies = name.toLowerCase() === 'vary' ? fields.get('Vary') : undefined
     if (varies === undefined) headers.set(name, value)
     else headers.set('Vary', [varies, value].flat().join(', '))

@@ -19,14 +19,17 @@ const COLUMNS = 3
 const COLON = 1
 const END = 2
 
-/** The fields are few: they are looked through one by one. */
+/** So few are looked through one by one; of more the names are kept as well. */
+const FEW = 64
+
 export class FieldMap implements ReadonlyMap<string, string> {
   readonly #text: string
   readonly #places: number[] = []
   /** As a map of its own, once somebody wanted all of them. */
   #all: Map<string, string> | null = null
-  /** Names that came more than once. */
-  repeated: Set<string> | null = null
+  /** Every name, in lower case, where they are many. */
+  #names: Set<string> | null = null
+  #repeated: Set<string> | null = null
 
   constructor(text: string) {
     this.#text = text
@@ -39,16 +42,22 @@ export class FieldMap implements ReadonlyMap<string, string> {
 
   /** One more, by where it lies in the text: its name from `start` to `colon`, then its value. */
   add(start: number, colon: number, end: number): void {
-    if (this.#find(this.#text, start, colon - start, 0) !== -1)
-      (this.repeated ??= new Set()).add(this.#text.slice(start, colon).toLowerCase())
+    if (this.#hasBetween(start, colon))
+      (this.#repeated ??= new Set()).add(this.#nameBetween(start, colon))
     this.#places.push(start, colon, end)
+    if (this.count > FEW) this.#keepNames(start, colon)
+  }
+
+  /** Names that came more than once, in lower case; null where there are none. */
+  get repeated(): ReadonlySet<string> | null {
+    return this.#repeated
   }
 
   get(name: string): string | undefined {
     let at = this.#named(name, 0)
     if (at === -1) return undefined
     let joined = this.#valueAt(at)
-    if (this.repeated === null) return joined
+    if (this.#repeated === null) return joined
     while ((at = this.#named(name, at + COLUMNS)) !== -1) joined += `, ${this.#valueAt(at)}`
     return joined
   }
@@ -93,10 +102,33 @@ export class FieldMap implements ReadonlyMap<string, string> {
     if (this.#all !== null) return this.#all
     this.#all = new Map()
     for (let at = 0; at < this.#places.length; at += COLUMNS) {
-      const name = this.#text.slice(this.#places[at], this.#places[at + COLON]).toLowerCase()
-      if (!this.#all.has(name)) this.#all.set(name, this.get(name)!)
+      const name = this.#nameBetween(this.#places[at]!, this.#places[at + COLON]!)
+      const before = this.#all.get(name)
+      const value = this.#valueAt(at)
+      this.#all.set(name, before === undefined ? value : `${before}, ${value}`)
     }
     return this.#all
+  }
+
+  #nameBetween(start: number, colon: number): string {
+    return this.#text.slice(start, colon).toLowerCase()
+  }
+
+  #hasBetween(start: number, colon: number): boolean {
+    return this.#names === null
+      ? this.#find(this.#text, start, colon - start, 0) !== -1
+      : this.#names.has(this.#nameBetween(start, colon))
+  }
+
+  /** The one of the newest field; of all of them, the first time. */
+  #keepNames(start: number, colon: number): void {
+    if (this.#names !== null) {
+      this.#names.add(this.#nameBetween(start, colon))
+      return
+    }
+    this.#names = new Set()
+    for (let at = 0; at < this.#places.length; at += COLUMNS)
+      this.#names.add(this.#nameBetween(this.#places[at]!, this.#places[at + COLON]!))
   }
 
   /** Without the optional white space around it. */

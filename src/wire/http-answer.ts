@@ -5,6 +5,7 @@
  */
 import { lookAt, shown, UsageError } from '../errors.js'
 import { isBytes } from './bytes.js'
+import { FieldMap } from './field-map.js'
 import { isToken } from './handshake.js'
 
 /**
@@ -114,10 +115,18 @@ export function formatAnswerHead(
       `status ${status}: an answer's status is a whole number from 200 to 599`,
     )
   let head = `HTTP/1.1 ${status} ${PHRASES[status] ?? ''}\r\nDate: ${date}\r\n`
-  const rows = headers instanceof Map ? headers : Object.entries(headers)
-  for (const [name, value] of rows as Iterable<readonly [string, string | readonly string[]]>)
-    head += formatField(name, value)
+  for (const [name, value] of headerRows(headers)) head += formatField(name, value)
   return `${head}${own}\r\n`
+}
+
+/** Name and value of each, in order; the headers of a request may be an answer's as they are. */
+export function headerRows(
+  headers: AnswerHeaders,
+): Iterable<readonly [string, string | readonly string[]]> {
+  const isMap = headers instanceof Map || headers instanceof FieldMap
+  return isMap
+    ? (headers as ReadonlyMap<string, string | readonly string[]>)
+    : Object.entries(headers as Readonly<Record<string, string | readonly string[]>>)
 }
 
 /** These end with their head (RFC 9112 6.3), or must be empty (RFC 9110 15.3.6). */
