@@ -72,7 +72,10 @@ describe('20 request fields', () => {
   it('where they are many, the repeated are found as well', () => {
     const lines = Array.from({ length: 150 }, (_, index) => `X-${index % 140}: ${index}`)
     const { headers, repeated } = fieldsOf(...lines)
-    assert.deepEqual([...repeated], Array.from({ length: 10 }, (_, index) => `x-${index}`))
+    assert.deepEqual(
+      [...repeated],
+      Array.from({ length: 10 }, (_, index) => `x-${index}`),
+    )
     assert.equal(headers.get('X-9'), '9, 149')
     assert.equal(new Map(headers).get('x-9'), '9, 149')
   })
