@@ -165,10 +165,16 @@ describe("64 under Node's loop: workers", function () {
   needsAddon()
   this.timeout(15_000)
 
+  const started: Worker[] = []
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((worker) => worker.terminate()))
+  })
+
   const workers = async (): Promise<{ worker: Worker; url: string }[]> =>
     Promise.all(
       [1, 2, 3].map(async () => {
         const worker = startWorker('./node-loop-child.ts', [''])
+        started.push(worker)
         const [port] = (await once(worker, 'message')) as [number]
         return { worker, url: `ws://127.0.0.1:${port}` }
       }),
