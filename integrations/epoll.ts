@@ -200,17 +200,10 @@ function ownPoller({ backend, maxWaitMs }: EpollHostOptions): Poller {
 /** The announcements, as changes of the poller; the owner of each fd is its context. */
 function pollSetOver(poller: Poller): PollSet {
   const loop = loopOf(poller)
-  const driver = loop.driver
   return {
-    ...(driver === undefined
-      ? {}
-      : {
-          timeout(timeoutMs: number, _deadlineMs: number | null, context: object) {
-            // A client whose connection failed at once has something due, and no descriptor.
-            loop.count(context as Context, 0)
-            driver.timeoutChanged(timeoutMs)
-          },
-        }),
+    // A client whose connection failed at once has something due, and no descriptor.
+    timeout: (timeoutMs, _deadlineMs, context) =>
+      loop.timeoutChanged(context as Context, timeoutMs),
     add(fd, events, change) {
       poller.add(fd, events, change.gen, change.context)
       loop.count(change.context as Context, 1)

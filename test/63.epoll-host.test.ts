@@ -9,6 +9,7 @@ import { addon } from '../integrations/epoll-addon/binding.js'
 import { Poller, epollHost, rawHost, run, service, socketIo } from '../integrations/epoll.js'
 import { type EpollHost } from '../integrations/epoll.js'
 import { BINARY, POLLIN, contextDestroy, createContext, defineProtocol } from '../src/index.js'
+import { clientConnect } from '../src/index.js'
 import {
   WOULD_BLOCK,
   getListenAddress,
@@ -190,6 +191,21 @@ for (const backend of ['epoll', 'poll'] as const) {
       contextDestroy(timed)
       contextDestroy(bystander)
       patient.poller.close()
+    })
+
+    it('services a client that never had a descriptor, beside others, and once it was idle', () => {
+      const causes: string[] = []
+      const protocol = defineProtocol({
+        handlers: { CLIENT_CONNECTION_ERROR: (_wsi, { cause }) => void causes.push(cause) },
+      })
+      const client = createContext({ host, protocols: [protocol] })
+      for (let turn = 1; turn <= 2; turn++) {
+        clientConnect(client, { socketPath: '/nobody/listens', address: 'a' })
+        service(ctx, 1000)
+        assert.equal(causes.length, turn)
+        service(ctx, 0)
+      }
+      contextDestroy(client)
     })
 
     it('loses nothing of a round in which callbacks throw', () => {

@@ -10,7 +10,8 @@ import { connect, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addon } from '../integrations/epoll-addon/binding.js'
 import { epollHost, Poller, run, service, type EpollHost } from '../integrations/epoll.js'
-import { BINARY, contextDestroy, createContext, defineProtocol } from '../src/index.js'
+import { BINARY, clientConnect, close, contextDestroy } from '../src/index.js'
+import { createContext, defineProtocol } from '../src/index.js'
 import { getListenAddress, isBinary, POLLIN, rxFlowControl, TEXT, write } from '../src/index.js'
 import type { Context, ContextOptions, Wsi } from '../src/index.js'
 import { checkedNodeLoop, endHost } from './support/checked-epoll.js'
@@ -161,6 +162,33 @@ describe("64 under Node's loop: what is served", () => {
   })
 })
 
+const request =
+  'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+
+let lastWsi: Wsi | undefined
+const keepsLast = defineProtocol({ handlers: { ESTABLISHED: (wsi) => void (lastWsi = wsi) } })
+
+/** Clients of a Unix socket that is gone: it fails at once, and is told when it is due. */
+function failingClients(): { causes: string[]; clientOf: (host: EpollHost) => Context } {
+  const causes: string[] = []
+  const protocol = defineProtocol({
+    handlers: { CLIENT_CONNECTION_ERROR: (_wsi, { cause }) => void causes.push(cause) },
+  })
+  const clientOf = (host: EpollHost): Context => {
+    const ctx = createContext({ host, protocols: [protocol] })
+    clientConnect(ctx, { socketPath: '/nobody/listens', address: 'a' })
+    return ctx
+  }
+  return { causes, clientOf }
+}
+
+async function until(done: () => boolean): Promise<void> {
+  const endMs = performance.now() + patience(1000)
+  while (!done() && performance.now() < endMs) await sleep(5)
+  assert.ok(done(), 'it never came')
+}
+
 describe("64 under Node's loop: time", () => {
   needsAddon()
 
@@ -183,6 +211,50 @@ describe("64 under Node's loop: time", () => {
     await Promise.all([answered(slow, 600), answered(quick, 200)])
     await answered(quick, 200)
     endHost(host, slow, quick)
+  })
+
+  type Hosts = (made: EpollHost) => EpollHost
+  const hosts: [string, Hosts][] = [
+    ["loop: 'node'", () => epollHost({ loop: 'node' })],
+    ['serveByNode() before its context', (host) => (host.serveByNode(), host)],
+    [
+      'serveByNode() of the host it joined before',
+      (host) => {
+        const joined = epollHost({ poller: host.poller })
+        host.serveByNode()
+        return joined
+      },
+    ],
+  ]
+
+  for (const [name, prepare] of hosts)
+    it(`what is due without a descriptor, and a deadline from a timer: ${name}`, async () => {
+      const made = epollHost()
+      const host = prepare(made)
+      host.unref()
+      const { causes, clientOf } = failingClients()
+      const lonely = clientOf(host)
+      await until(() => causes.length === 1)
+      const ctx = listen(host, { closeTimeoutMs: 100, protocols: [keepsLast] })
+      const socket = connect(portOf(ctx), '127.0.0.1').on('error', () => {})
+      socket.write(request)
+      await once(socket, 'data')
+      await sleep(5)
+      close(lastWsi!, 1000)
+      await new Promise((resolve) => socket.once('close', resolve))
+      endHost(host, lonely, ctx)
+      made.poller.close()
+    })
+
+  it('what was due before serveByNode()', async () => {
+    const host = epollHost()
+    const { causes, clientOf } = failingClients()
+    const lonely = clientOf(host)
+    const busy = listen(host)
+    host.serveByNode()
+    host.unref()
+    await until(() => causes.length === 1)
+    endHost(host, lonely, busy)
   })
 
   it("the application's timers go on before, during and after a destroy", async () => {

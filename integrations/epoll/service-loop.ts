@@ -47,6 +47,7 @@ export class ServiceLoop {
   driven(driver: LoopDriver): void {
     this.driver = driver
     if (this.#fds > 0) driver.fdsChanged(this.#fds)
+    driver.timeoutChanged(this.timeoutMs())
   }
 
   /** A descriptor of the context joined (1) or left (-1) the set; 0: the context alone. */
@@ -60,6 +61,12 @@ export class ServiceLoop {
     if (change === 0) return
     this.#fds += change
     this.driver?.fdsChanged(this.#fds)
+  }
+
+  /** As PollSet.timeout. Asked for the driver each time: it may come when contexts are there. */
+  timeoutChanged(context: Context, timeoutMs: number): void {
+    if (timeoutMs >= 0) this.count(context, 0)
+    this.driver?.timeoutChanged(timeoutMs)
   }
 
   /** Read once per round, as libuv does, and afresh outside of one. */
