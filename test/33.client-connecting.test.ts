@@ -137,6 +137,18 @@ describe('33 client connecting: an address', () => {
     assert.deepEqual(tried(scene), ['127.0.0.1:9000 ENETUNREACH'])
   })
 
+  it('that fails at once from the callback about the last one is still due: more (C22)', () => {
+    const scene = clientScene({
+      handlers: { CLIENT_CONNECTION_ERROR: () => void scene.connect() },
+    })
+    scene.h.poller.script.connect.push(-Errno.ENETUNREACH, -Errno.ENETUNREACH)
+    scene.connect()
+    assert.equal(serviceFd(scene.h.ctx, null), 'more')
+    assert.equal(nextTimeout(scene.h.ctx), 0)
+    assert.equal(serviceFd(scene.h.ctx, null), 'handled')
+    assert.equal(nextTimeout(scene.h.ctx), 10_000)
+  })
+
   it('that hangs ends with connectTimeoutMs', () => {
     const scene = clientScene({ context: { connectTimeoutMs: 700 } })
     scene.connect()

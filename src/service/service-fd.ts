@@ -120,11 +120,11 @@ function refusePollfd(): never {
 /** Deadlines first, then pending work in order, each within its budget (C13, C14, C22). */
 function serviceDueWork(core: ContextState): 'handled' | 'more' {
   enter(core, 'serviceFd', null)
-  let budgetSpent = false
+  // Known only when the call unwound: a callback about an end may have made something due at once.
   const result = (): 'handled' | 'more' =>
-    !core.destroyed && (budgetSpent || core.hasPending) ? 'more' : 'handled'
+    !core.destroyed && (core.hasPending || isDue(core)) ? 'more' : 'handled'
   try {
-    budgetSpent = serviceDeadlines(core)
+    serviceDeadlines(core)
     servicePending(core)
   } finally {
     leave(core, 'serviceFd', result)
@@ -132,16 +132,18 @@ function serviceDueWork(core: ContextState): 'handled' | 'more' {
   return result()
 }
 
-/** @returns whether deadlines that are due may be left */
-function serviceDeadlines(core: ContextState): boolean {
+function serviceDeadlines(core: ContextState): void {
   while (core.budget.deadlines > 0) {
     const entry = core.deadlines.takeDue(core.now())
-    if (entry === null) return false
+    if (entry === null) return
     core.budget.deadlines--
     if (entry instanceof Connection && entry.dial !== null) serviceDialDue(core, entry, entry.dial)
     else if (entry instanceof Connection) serviceDue(core, entry)
     else if (entry instanceof Listener) resumeDue(core, entry)
   }
+}
+
+function isDue(core: ContextState): boolean {
   const earliest = core.deadlines.earliestMs
   return earliest !== null && earliest <= core.now()
 }
