@@ -246,6 +246,41 @@ describe("64 under Node's loop: time", () => {
       made.poller.close()
     })
 
+  it('a client without a descriptor connects again and again from its own callback', async () => {
+    const host = checkedNodeLoop()
+    let failures = 0
+    const again = (): void => {
+      clientConnect(ctx, { socketPath: '/nobody/listens', address: 'a' })
+    }
+    const protocol = defineProtocol({
+      handlers: {
+        CLIENT_CONNECTION_ERROR() {
+          if (++failures < 5) again()
+        },
+      },
+    })
+    const ctx = createContext({ host, protocols: [protocol] })
+    again()
+    await until(() => failures === 5)
+    endHost(host, ctx)
+  })
+
+  it('after unref() that client keeps nobody alive either', async () => {
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const host = checkedNodeLoop()
+    const before = timers()
+    const { causes, clientOf } = failingClients()
+    const ctx = clientOf(host)
+    assert.equal(timers(), before)
+    host.ref()
+    assert.equal(timers(), before + 1)
+    host.unref()
+    assert.equal(timers(), before)
+    await until(() => causes.length === 1)
+    endHost(host, ctx)
+  })
+
   it('what was due before serveByNode()', async () => {
     const host = epollHost()
     const { causes, clientOf } = failingClients()

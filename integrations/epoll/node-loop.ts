@@ -22,6 +22,7 @@ export class NodeLoop implements LoopDriver {
   #turning = false
   /** The poller was woken and the turn for it has not come yet. */
   #woken = false
+  #keepsAlive = true
   #timer: NodeJS.Timeout | undefined
   /** When the timer fires. */
   #timerMs = Infinity
@@ -36,7 +37,10 @@ export class NodeLoop implements LoopDriver {
   }
 
   ref(keepsAlive: boolean): void {
+    this.#keepsAlive = keepsAlive
     if (!this.#poller.closed) addon().uvPollRef(this.#id, keepsAlive)
+    if (keepsAlive && this.#fds === 0) this.#timer?.ref()
+    else this.#timer?.unref()
   }
 
   /** The contexts have this many descriptors now. One more turn settles the end of the last. */
@@ -63,18 +67,17 @@ export class NodeLoop implements LoopDriver {
     } finally {
       this.#turning = false
       if (this.#fds === 0) this.#activate(false)
-      else this.#arm(this.#loop.timeoutMs())
+      if (!this.#poller.closed) this.#await(this.#loop.timeoutMs())
     }
   }
 
   /** Without a descriptor the poller is not watched: a turn by a timer alone. */
   #await(timeoutMs: number): void {
     if (this.#fds > 0) this.#arm(timeoutMs)
-    else if (timeoutMs >= 0 && this.#timer === undefined)
-      this.#timer = setTimeout(() => {
-        this.#disarm()
-        this.#turn()
-      }, timeoutMs)
+    else if (timeoutMs >= 0 && this.#isSooner(timeoutMs)) {
+      this.#startTimer(timeoutMs, () => this.#turn())
+      if (!this.#keepsAlive) this.#timer!.unref()
+    }
   }
 
   #activate(active: boolean): void {
@@ -84,20 +87,27 @@ export class NodeLoop implements LoopDriver {
     this.#active = active
   }
 
-  /** Only ever to an earlier time, a rounded millisecond apart: what is too early does no harm. */
   #arm(timeoutMs: number): void {
     if (timeoutMs === 0) this.#wake()
-    if (timeoutMs <= 0) return
-    const dueMs = performance.now() + timeoutMs
-    if (dueMs >= this.#timerMs - 1) return
-    this.#disarm()
-    this.#timerMs = dueMs
+    if (timeoutMs <= 0 || !this.#isSooner(timeoutMs)) return
     // Whoever called just now has nothing to do with what is due: the turn comes from the poller,
     // in its own async context. And it is descriptors that keep the process alive, not time.
+    this.#startTimer(timeoutMs, () => this.#wake())
+    this.#timer!.unref()
+  }
+
+  /** Only ever to an earlier time, a rounded millisecond apart: what is too early does no harm. */
+  #isSooner(timeoutMs: number): boolean {
+    return performance.now() + timeoutMs < this.#timerMs - 1
+  }
+
+  #startTimer(timeoutMs: number, act: () => void): void {
+    this.#disarm()
+    this.#timerMs = performance.now() + timeoutMs
     this.#timer = setTimeout(() => {
       this.#disarm()
-      this.#wake()
-    }, timeoutMs).unref()
+      act()
+    }, timeoutMs)
   }
 
   #disarm(): void {
