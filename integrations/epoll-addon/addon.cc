@@ -66,6 +66,7 @@ static napi_value init(napi_env env, napi_value exports) {
   napi_add_env_cleanup_hook(env, end_of_environment, addon);
   export_memory(env, exports, addon);
   export_sockets(env, exports, addon);
+  export_adopt(env, exports, addon);
   export_addresses(env, exports, addon);
   export_poller(env, exports, addon);
   export_events(env, exports, addon);

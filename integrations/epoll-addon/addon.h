@@ -327,6 +327,7 @@ void export_function(napi_env env, napi_value exports, Addon* addon, const char*
                      napi_callback function);
 void export_memory(napi_env env, napi_value exports, Addon* addon);
 void export_sockets(napi_env env, napi_value exports, Addon* addon);
+void export_adopt(napi_env env, napi_value exports, Addon* addon);
 void export_addresses(napi_env env, napi_value exports, Addon* addon);
 void export_poller(napi_env env, napi_value exports, Addon* addon);
 void export_events(napi_env env, napi_value exports, Addon* addon);

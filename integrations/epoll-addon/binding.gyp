@@ -5,6 +5,7 @@
       "sources": [
         "addon.cc",
         "addresses.cc",
+        "adopt.cc",
         "arguments.cc",
         "events.cc",
         "files.cc",

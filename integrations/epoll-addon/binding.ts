@@ -34,7 +34,7 @@ export interface Addon {
   connectResult(fd: number): number
   adopt(fd: number): number
   duplicate(fd: number): number
-  release(fd: number): number
+  release(fd: number, changes: number): number
 
   listenTcp(address: string, port: number, backlog: number): number
   listenUnix(path: string, backlog: number): number
@@ -103,7 +103,7 @@ export const addonFunctions: Readonly<Record<keyof Addon, number>> = {
   connectResult: 1,
   adopt: 1,
   duplicate: 1,
-  release: 1,
+  release: 2,
   listenTcp: 3,
   listenUnix: 2,
   listenShared: 1,

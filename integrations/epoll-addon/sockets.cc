@@ -327,59 +327,6 @@ static napi_value JS_socketError(napi_env env, napi_callback_info info) {
   return number(env, error);
 }
 
-// adopt(fd) -> 0 or -errno. From now on the descriptor is ours: non-blocking, close-on-exec.
-static napi_value JS_adopt(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info, "adopt");
-  int fd = 0;
-  if (!args.fd(0, &fd)) return nullptr;
-  struct stat about;
-  if (fd <= 2 || !status_of_fd(fd, &about)) return number(env, -EBADF);
-  if (args.addon->fds.kind(fd) != FdKind::kNone) return number(env, -EEXIST);
-  if (!S_ISSOCK(about.st_mode)) return number(env, -ENOTSOCK);
-  int type = 0;
-  int domain = 0;
-  socklen_t size = sizeof type;
-  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return number(env, -errno);
-  size = sizeof domain;
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return number(env, -errno);
-  if (type != SOCK_STREAM) return number(env, -EPROTOTYPE);
-  int listens = 0;
-  size = sizeof listens;
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return number(env, -errno);
-  if (listens) return number(env, -EISCONN);
-  const int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return number(env, -errno);
-  if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return number(env, -errno);
-  const bool tcp = domain == AF_INET || domain == AF_INET6;
-  if (tcp) set_no_delay(fd);
-  args.addon->fds.set(fd, tcp ? FdKind::kTcp : FdKind::kSocket);
-  return number(env, 0);
-}
-
-// duplicate(fd) -> fd or -errno: a second descriptor of the same socket, close-on-exec, nobody's
-// yet. Closing the first then ends nothing, and sends nothing.
-static napi_value JS_duplicate(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info, "duplicate");
-  int fd = 0;
-  if (!args.fd(0, &fd)) return nullptr;
-  if (fd <= 2) return number(env, -EBADF);
-  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  return number(env, copy < 0 ? -errno : copy);
-}
-
-// release(fd) -> 0 or -errno. The descriptor stays open and is the caller's again.
-static napi_value JS_release(napi_env env, napi_callback_info info) {
-  Args<1> args(env, info, "release");
-  int fd = 0;
-  if (!args.fd(0, &fd)) return nullptr;
-  if (!args.addon->fds.is_socket(fd)) return number(env, -EBADF);
-  forget_unix_path(args.addon, fd, false);
-  forget_shared(args.addon, fd);
-  forget_spare(args.addon, fd);
-  args.addon->fds.set(fd, FdKind::kNone);
-  return number(env, 0);
-}
-
 void export_sockets(napi_env env, napi_value exports, Addon* addon) {
   export_function(env, exports, addon, "recv", JS_recv);
   export_function(env, exports, addon, "send", JS_send);
@@ -390,9 +337,6 @@ void export_sockets(napi_env env, napi_value exports, Addon* addon) {
   export_function(env, exports, addon, "shutdown", JS_shutdown);
   export_function(env, exports, addon, "close", JS_close);
   export_function(env, exports, addon, "socketError", JS_socketError);
-  export_function(env, exports, addon, "adopt", JS_adopt);
-  export_function(env, exports, addon, "duplicate", JS_duplicate);
-  export_function(env, exports, addon, "release", JS_release);
 }
 
 }  // namespace extpoll

@@ -10,6 +10,9 @@ import type { IoBuffer, SocketAddress, SocketIo } from '../../src/index.js'
 import { addon } from '../epoll-addon/binding.js'
 import { idOf, readFields, refuseType } from './arguments.js'
 
+/** What adopting changed of a descriptor, until it is released: for one that is refused. */
+const changesOf = new Map<number, number>()
+
 /** The functions of SocketIo that this host has: all of them. */
 export type EpollSocketIo = Required<Omit<SocketIo, 'takesAnyBuffer'>>
 
@@ -58,13 +61,18 @@ export const socketIo: EpollSocketIo = {
 
   adopt(socket) {
     const fd = checkedSocket(socket)
+    const changes = addon().adopt(fd)
     // Made or adopted here before: a loop of one's own gives it to a context.
-    const ours = addon().socketError(fd) !== Errno.EBADF
-    if (!ours) adopt(fd)
+    if (changes < 0 && changes !== -Errno.EEXIST) refuseSocket(fd)
+    changesOf.set(fd, changes)
     return fd
   },
-  release(fd) {
-    release(fd)
+  release(fd, refused) {
+    const changes = changesOf.get(fd)
+    changesOf.delete(fd)
+    if (refused !== true) release(fd)
+    // What was ours before the context refused it is ours again.
+    else if (changes !== undefined && changes >= 0) addon().release(fd, changes)
     return fd
   },
 
@@ -140,8 +148,10 @@ export function tcpAddress(address: string, port: number): SocketAddress {
  * @throws UsageError ERR_EXTPOLL_FD for 0 to 2, what is not open, no stream socket, or ours already
  */
 export function adopt(fd: number): void {
-  const result = addon().adopt(fd)
-  if (result === 0) return
+  if (addon().adopt(fd) < 0) refuseSocket(fd)
+}
+
+function refuseSocket(fd: number): never {
   const message = `adopt(): fd ${fd} must be an open stream socket that is not adopted yet`
   throw new UsageError('ERR_EXTPOLL_FD', message)
 }
@@ -151,7 +161,7 @@ export function adopt(fd: number): void {
  * @throws UsageError ERR_EXTPOLL_FD for a socket that is not ours
  */
 export function release(fd: number): void {
-  if (addon().release(fd) === 0) return
+  if (addon().release(fd, 0) === 0) return
   throw new UsageError('ERR_EXTPOLL_FD', `release(): fd ${fd} is not a socket made or adopted here`)
 }
 

@@ -53,7 +53,7 @@ export class CheckedIo implements SocketIo {
       }
     }
     const release = io.release?.bind(io)
-    if (release) this.release = (fd) => this.releasing(fd, release)
+    if (release) this.release = (fd, refused) => this.releasing(fd, () => release(fd, refused))
     if (io.shed) this.shed = io.shed.bind(io)
     if (io.sendEach) this.sendEach = sendOneByOne.bind(undefined, this)
     if (io.mask) this.mask = io.mask.bind(io)
@@ -170,10 +170,10 @@ export class CheckedIo implements SocketIo {
   }
 
   /** For the library it is as a close is: the descriptor is nothing to it any more. */
-  private releasing(fd: number, release: NonNullable<SocketIo['release']>): number | object {
+  private releasing(fd: number, release: () => number | object): number | object {
     let socket: number | object = fd
     this.seen('close', fd, 0, () => {
-      socket = release(fd)
+      socket = release()
       return 0
     })
     return socket

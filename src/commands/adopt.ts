@@ -165,7 +165,7 @@ function admitAdopted(
     !peerHasRoom(core, peer) ||
     !passesNetworkFilter(core, fd, peer)
   if (refused) {
-    io.release!(fd)
+    io.release!(fd, true)
     return null
   }
   const gen = host.nextGen === undefined ? core.nextGen() : host.nextGen()
@@ -176,7 +176,7 @@ function admitAdopted(
   try {
     admitConnection(core, connection)
   } catch (refusal) {
-    io.release!(fd)
+    io.release!(fd, true)
     throw refusal
   }
   return connection

@@ -150,8 +150,10 @@ export interface SocketIo {
   /**
    * Gives one away again, open; what was adopted as an object comes back as that object. From now
    * on every function here refuses the fd. Where there is `adopt`, there is this.
+   * @param refused nothing but `adopt` was done with it: the socket is as it was before that, and
+   *   goes on here where it was this seam's own
    */
-  release?(fd: number): number | object
+  release?(fd: number, refused?: boolean): number | object
 
   /**
    * Reads at most `length` bytes into `into.bytes` from `offset` on.

@@ -104,7 +104,7 @@ function byteRows(stage: Stage): Rows {
     connectResult: { args: () => [client] },
     adopt: { args: () => [client] },
     duplicate: { args: () => [client], undo: closeForeign },
-    release: { args: () => [-1] },
+    release: { args: () => [-1, 0] },
   }
 }
 
