@@ -19,7 +19,7 @@ import type { PollerOptions } from './epoll/poller.js'
 import { dropPrivileges } from './epoll/privileges.js'
 import { NodeLoop } from './epoll/node-loop.js'
 import { loopOf, wholeMs } from './epoll/service-loop.js'
-import { sharedListenerIo, socketIo } from './epoll/socket-io.js'
+import { contextFds, sharedListenerIo, socketIo } from './epoll/socket-io.js'
 
 export { Poller, wakeFd } from './epoll/poller.js'
 export type { PollerOptions } from './epoll/poller.js'
@@ -207,10 +207,12 @@ function pollSetOver(poller: Poller): PollSet {
     add(fd, events, change) {
       poller.add(fd, events, change.gen, change.context)
       loop.count(change.context as Context, 1)
+      contextFds.add(fd)
     },
     del(fd, _events, change) {
       loop.count(change.context as Context, -1)
       poller.remove(fd)
+      contextFds.delete(fd)
     },
     set: (fd, _events, change) => poller.modify(fd, change.next),
     clear: (fd, _events, change) => poller.modify(fd, change.next),

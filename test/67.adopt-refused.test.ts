@@ -1,8 +1,9 @@
 /** `adoptSocket` of descriptors on the epoll host: who is refused, and how that leaves a socket. */
 import assert from 'node:assert/strict'
 import { addon } from '../integrations/epoll-addon/binding.js'
-import { socketIo, type EpollHost } from '../integrations/epoll.js'
-import { adoptSocket, createContext, defineProtocol, pollFds } from '../src/index.js'
+import { epollHost, socketIo, type EpollHost } from '../integrations/epoll.js'
+import { adoptSocket, contextDestroy, createContext, defineProtocol } from '../src/index.js'
+import { detachSocket, pollFds, WOULD_BLOCK } from '../src/index.js'
 import type { Context, ContextOptions, Host, Wsi } from '../src/index.js'
 import { checkedEpoll, endHost } from './support/checked-epoll.js'
 import { closePair, needsAddon, tcpPair, type SocketPair } from './support/epoll-addon.js'
@@ -73,3 +74,43 @@ for (const [name, refuse] of Object.entries(refusals))
       assert.equal(addon().adopt(pair.server), given)
     })
   })
+
+describe('67 C29: what a context has already, and what listens, is not adopted', () => {
+  needsAddon()
+
+  const misuse = { code: 'ERR_EXTPOLL_FD' }
+  const options = { protocols: [defineProtocol({ name: '', handlers: {} })] }
+
+  it('not twice by one context, nor by another one of the thread, on its set or not', () => {
+    const hosts = [checkedEpoll('epoll'), checkedEpoll('poll')]
+    const pair = tcpPair()
+    const [ctx, wsi] = adoptWith(hosts[0]!, pair.server, options)
+    const before = pollFds(ctx)
+    assert.throws(() => adoptSocket(ctx, pair.server), misuse)
+    const others = [...hosts, epollHost({ poller: hosts[0]!.poller })].map((host) =>
+      createContext({ host, ...options }),
+    )
+    for (const other of others) assert.throws(() => adoptSocket(other, pair.server), misuse)
+    assert.deepEqual(pollFds(ctx), before)
+    assert.equal(hosts[0]!.poller.size, 1)
+    assert.ok(hosts[0]!.poller.isLive({ ...before[0]!, revents: 0 }))
+    // Once it is given back, it is anybody's.
+    const { fd } = detachSocket(ctx, wsi!)!
+    assert.ok(adoptSocket(others[1]!, fd))
+    for (const one of [ctx, ...others]) contextDestroy(one)
+    for (const host of hosts) endHost(host)
+    socketIo.close(pair.client, false)
+  })
+
+  it('no listener: of a loop of one’s own, of a context, of others', () => {
+    const host = checkedEpoll('epoll')
+    const ctx = createContext({ host, port: 0, ...options })
+    const listenFd = socketIo.listen({ address: '127.0.0.1', port: 0, backlog: 1 })
+    for (const fd of [listenFd, pollFds(ctx)[0]!.fd])
+      assert.throws(() => adoptSocket(ctx, fd), misuse)
+    assert.equal(socketIo.accept(listenFd), WOULD_BLOCK)
+    assert.equal(pollFds(ctx).length, 1)
+    socketIo.close(listenFd, false)
+    endHost(host, ctx)
+  })
+})

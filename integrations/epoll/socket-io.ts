@@ -13,6 +13,9 @@ import { idOf, readFields, refuseType } from './arguments.js'
 /** What adopting changed of a descriptor, until it is released: for one that is refused. */
 const changesOf = new Map<number, number>()
 
+/** Those that contexts of this thread have in a Poller by `epollHost`: nobody else adopts them. */
+export const contextFds = new Set<number>()
+
 /** The functions of SocketIo that this host has: all of them. */
 export type EpollSocketIo = Required<Omit<SocketIo, 'takesAnyBuffer'>>
 
@@ -61,6 +64,7 @@ export const socketIo: EpollSocketIo = {
 
   adopt(socket) {
     const fd = checkedSocket(socket)
+    if (contextFds.has(fd)) refuseSocket(fd)
     const changes = addon().adopt(fd)
     // Made or adopted here before: a loop of one's own gives it to a context.
     if (changes < 0 && changes !== -Errno.EEXIST) refuseSocket(fd)
@@ -152,7 +156,9 @@ export function adopt(fd: number): void {
 }
 
 function refuseSocket(fd: number): never {
-  const message = `adopt(): fd ${fd} must be an open stream socket that is not adopted yet`
+  const message =
+    `adopt(): fd ${fd} must be an open stream socket that does not listen, and that nobody here ` +
+    'adopted before'
   throw new UsageError('ERR_EXTPOLL_FD', message)
 }
 

@@ -76,9 +76,10 @@ const UNSEEN_REQUEST: UpgradeRequest = {
  * @param socket a descriptor, or a Duplex where the host is one of streams
  * @returns the connection; null where FILTER_NETWORK_CONNECTION, `maxConnections` or
  *   `maxConnectionsPerPeer` refused it: nothing was taken then
- * @throws UsageError for a host that adopts nothing, a socket it cannot adopt, options that cannot
- *   be right; ReentrantCallError from a callback of this context; ContextDestroyedError; what the
- *   keeper of the poll array threw (C9). The socket is then as it was
+ * @throws UsageError for a host that adopts nothing, a socket it cannot adopt or the context has
+ *   already, options that cannot be right; ReentrantCallError from a callback of this context;
+ *   ContextDestroyedError; what the keeper of the poll array threw (C9). The socket is then as it
+ *   was
  * @see C28
  */
 export function adoptSocket(
@@ -90,6 +91,11 @@ export function adoptSocket(
   core.mustLive('adoptSocket')
   if (core.depth > 0) throw new ReentrantCallError('adoptSocket', 'a callback of its context')
   const protocol = checkAdoption(core, options)
+  if (core.table.entries.get(socket) !== undefined)
+    throw new UsageError(
+      'ERR_EXTPOLL_FD',
+      `adoptSocket(): the context has fd ${shown(socket)} already`,
+    )
   const given = options.host ?? core.givenHost
   const host = core.runDigest?.heard(given) ?? given
   joinHost(core, host)
