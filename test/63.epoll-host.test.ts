@@ -208,6 +208,22 @@ for (const backend of ['epoll', 'poll'] as const) {
       contextDestroy(client)
     })
 
+    it('sleeps past no deadline that came in a long callback, or between two calls', () => {
+      const patient = epollHost({ backend, maxWaitMs: 500 })
+      const timed = listen(patient, { handshakeTimeoutMs: 600 })
+      const fd = socketIo.connect(getListenAddress(timed)!)
+      while (pollFds(timed).length < 2) service(timed, -1)
+      const until = performance.now() + 600
+      while (performance.now() < until);
+      service(timed, -1)
+      const tookMs = performance.now() - until
+      assert.ok(tookMs < 250, `${tookMs} ms late`)
+      assert.notEqual(nextTimeout(timed), 0)
+      socketIo.close(fd, true)
+      contextDestroy(timed)
+      patient.poller.close()
+    })
+
     it('loses nothing of a round in which callbacks throw', () => {
       const order: string[] = []
       const fds = ['a', 'b', 'c'].map((name) =>

@@ -149,14 +149,17 @@ export class ServiceLoop {
   }
 
   /**
-   * The nearest of the caller's limit and what each context on the poller waits for. By the last
-   * clock reading first: a wait that maxWaitMs cuts short anyway is not worth another look.
+   * The nearest of the caller's limit and what each context on the poller waits for, from now on:
+   * the last round, or what came between two calls, may have taken any time. One look at the clock,
+   * however many contexts there are, and none where it does not wait.
    */
   #sooner(limitMs: number): number {
+    if (limitMs === 0) return 0
+    this.#roundMs = wholeMs()
     this.#inRound = true
-    const roughMs = this.#soonest(limitMs)
+    const soonestMs = this.#soonest(limitMs)
     this.#inRound = false
-    return roughMs > 0 && roughMs <= this.poller.maxWaitMs ? this.#soonest(limitMs) : roughMs
+    return soonestMs
   }
 
   #soonest(limitMs: number): number {
