@@ -1,8 +1,8 @@
 // Signals that become readable descriptors: a sigaction handler that writes to eventfds.
 //
-// signalfd would not do: Node's other threads take the signal before it. Here, and only here, is
-// state of the whole process, because signal dispositions are. Only the main thread changes it; the
-// handler runs on any thread. Source: sigaction(2), signal-safety(7), eventfd(2).
+// signalfd would not do: Node's other threads take the signal before it. The state is of the whole
+// process, as in events.cc and shared.cc, because signal dispositions are. Only the main thread
+// changes it; the handler runs on any thread. Source: sigaction(2), signal-safety(7), eventfd(2).
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

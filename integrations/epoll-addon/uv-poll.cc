@@ -11,7 +11,7 @@ namespace extpoll {
 
 struct UvPoll {
   uv_poll_t handle;
-  uv_timer_t timer;  // wakes nobody: ends what sit_out of shared.cc began
+  uv_timer_t timer;  // calls no JavaScript: ends what end_turn of shared.cc began
   PollerSlot* poller = nullptr;
   int open_handles = 2;
   napi_env env = nullptr;
