@@ -46,8 +46,10 @@ export interface EpollHostOptions {
   /**
    * A stream socket that listens, opened by another thread, another context or whoever started the
    * process. A context that listens does so on a copy of it, whatever its `port` or `path` say, and
-   * leaves the original open; it becomes non-blocking. Threads that share one in this way are woken
-   * in turn, one for each connection; `acceptBudget: 1` spreads a burst as well.
+   * leaves the original open; it becomes non-blocking. Of threads that block in `service` or `run`
+   * on epoll, each connection wakes one, in turn. With `loop: 'node'`, `getPollFd` or poll(2) it
+   * wakes all, and one accepts. `acceptBudget: 1` spreads a burst as well. One set is waited for
+   * in one of these ways, not in several.
    */
   readonly listenFd?: number
 }

@@ -1,10 +1,11 @@
 // A listener that several threads accept from, each by a copy of its own, and each in its turn.
 //
 // A connection wakes one thread: who has waited longest. The kernel wakes the first of its list
-// that sleeps, so whoever accepted goes to the end, and whoever leaves the list passes on a wake
-// that may have been meant for it. In a burst the first to run would take all before the others
-// have come to run: who is ahead of another sits out a millisecond after each. The list is of the
-// process, the second thing that is, after signals.cc. Knows no owner of the original.
+// that sleeps in epoll_wait on that very set, so whoever accepted goes to the end, and whoever
+// leaves the list passes on a wake that may have been meant for it. Under a loop around the set
+// nobody sleeps there: all wake, and one accepts. In a burst the first to run would take all before
+// the others have come to run: who is ahead of another sits out a millisecond after each. The list
+// is of the process. Knows no owner of the original.
 // Source: epoll_ctl(2), EPOLLEXCLUSIVE; epoll(7), Q&A on dup(2).
 #include <errno.h>
 #include <fcntl.h>
