@@ -144,6 +144,29 @@ describe('81 extpoll echo --workers: the end', function () {
     )
   })
 
+  it('a thread that the system refuses: one line, status 1', async () => {
+    // As at a limit on threads: the constructor throws.
+    const refuses = `import { isMainThread } from 'node:worker_threads'
+      import threads from 'node:worker_threads'
+      import { syncBuiltinESMExports } from 'node:module'
+      let left = 2
+      class Refused extends threads.Worker {
+        constructor(...args) {
+          if (left-- === 0) throw new Error('Worker initialization failure: EAGAIN')
+          super(...args)
+        }
+      }
+      if (isMainThread) threads.Worker = Refused
+      syncBuiltinESMExports()`
+    const program = echo(['--workers', '256'], sabotage(refuses))
+    assert.equal((await program.ended).status, 1)
+    assert.equal(program.stdout, '')
+    assert.match(
+      program.stderr,
+      /^extpoll echo: one of the 256 workers failed, and ended the others: [^\n]*EAGAIN\n$/,
+    )
+  })
+
   it('a worker that fails later: 1001 at the peers of the others, one line, status 1', async () => {
     const throws =
       'if (threadId === 2) ' + 'setTimeout(() => { throw new Error("bad luck") }, 1500)'

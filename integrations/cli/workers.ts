@@ -51,21 +51,32 @@ export function startWorkers(
     failures.push(failure)
     if (failures.length === 1) stop()
   }
-  for (let number = 0; number < count; number++)
-    threads.push(new Thread(script, { argv, listenFd, stops }, fail))
+  while (threads.length < count && failures.length === 0) {
+    try {
+      threads.push(new Thread(script, { argv, listenFd, stops }, fail))
+    } catch (refusal) {
+      // At a limit on threads or memory the constructor itself throws: EAGAIN and no more.
+      fail(new Error(`its thread could not be made: ${messageOf(refusal)}`))
+    }
+  }
   const ended = Promise.all(threads.map((thread) => thread.ended)).then(() => {
     for (const signal of SIGNALS) process.off(signal, stop)
     if (failures.length > 0) throw new WorkerError(lineOf(failures[0], count))
   })
   // Who waits for `ready` hears of it first, and may never come to `ended`.
   ended.catch(() => {})
+  // Those that are there may yet accept before they end: that is not what was asked for.
+  if (threads.length < count) return { ready: ended, ended }
   const accepting = Promise.all(threads.map((thread) => thread.ready)).then(() => {})
   return { ready: Promise.race([accepting, ended]), ended }
 }
 
 function lineOf(failure: unknown, count: number): string {
-  const message = failure instanceof Error ? failure.message : String(failure)
-  return `one of the ${count} workers failed, and ended the others: ${message}`
+  return `one of the ${count} workers failed, and ended the others: ${messageOf(failure)}`
+}
+
+function messageOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure)
 }
 
 class Thread {
