@@ -5,7 +5,8 @@
  * Imports what the demo imports, so that both have the same library in hand.
  */
 import assert from 'node:assert/strict'
-import { contextDestroy, createContext, type Context, type PollOp } from 'extpoll'
+import { contextDestroy, createContext, POLLIN, POLLOUT } from 'extpoll'
+import type { Context, PollOp } from 'extpoll'
 import { checked, fakePoller, type FakePoller, type WsPeer } from 'extpoll/fake-poller'
 import type { PolledFd } from '../examples/nginx-like/event-actions.js'
 import { Meter } from '../examples/nginx-like/meter.js'
@@ -164,6 +165,32 @@ describe("90 the demo's feed of the poll set", () => {
       'nothing was left out',
     )
     stage.end()
+  })
+
+  it('shows that a viewer left which waited to write, alone or as well', () => {
+    for (const closing of [true, false]) {
+      const stage = new FeedStage(NARROW_BYTES)
+      const viewer = stage.open()
+      stage.rest(viewer)
+      const leaver = stage.open()
+      stage.round()
+      const [fd, entry] = [...stage.polled].at(-1)!
+      // After a close frame nothing is read any more.
+      if (closing) leaver.peer.sendFrame({ opcode: 8 })
+      stage.round()
+      assert.equal(entry.events, closing ? POLLOUT : POLLIN | POLLOUT)
+      leaver.peer.reset()
+      stage.rest(viewer)
+      assert.ok(!stage.polled.has(fd))
+      assert.deepEqual(viewer.shown.fds(), [...stage.polled.keys()])
+      assert.equal(stage.mirror.rows().length, stage.polled.size)
+      const ends = viewer.shown.changes.filter(({ op }) => op === 'DEL')
+      assert.deepEqual(
+        ends.map(({ bits }) => bits),
+        [closing ? '0' : 'POLLIN'],
+      )
+      stage.end()
+    }
   })
 
   it('tells of a storm ten times a second, and of what is left of it at the end', () => {

@@ -88,7 +88,8 @@ export class PollSetMirror {
       this.#entries.set(fd, entry)
     }
     const { what } = entry
-    if (what === FEED && bits === POLLOUT) return
+    const shown = what === FEED ? bits & ~POLLOUT : bits
+    if (shown === 0 && (op === 'SET' || op === 'CLEAR')) return
     entry.seq = ++this.#seq
     if (op === 'DEL') {
       this.#entries.delete(fd)
@@ -96,7 +97,7 @@ export class PollSetMirror {
       if (this.#gone.length > MAX_GONE) this.#forgottenSeq = this.#gone.shift()!.seq
     }
     this.#announced++
-    this.#changes.push({ op, fd, gen, bits: formatEvents(bits), what })
+    this.#changes.push({ op, fd, gen, bits: formatEvents(shown), what })
     if (this.#changes.length > MAX_CHANGES) this.#changes.shift()
   }
 
