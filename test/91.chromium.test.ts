@@ -85,7 +85,11 @@ describe('91 the demo in Chromium', function () {
     await page.getByRole('log').getByText('by keyboard').waitFor()
     const end = await demo.program.signal('SIGTERM')
     assert.equal(end.status, 0)
-    await page.getByText('connection over (1001); reload to connect again').waitFor()
+    for (const text of [
+      'connection over (1001); reload to connect again',
+      'The connection is over.',
+    ])
+      await page.getByRole('status').filter({ hasText: text }).waitFor()
     assert.ok(await page.getByRole('button', { name: 'Pause this connection' }).isDisabled())
     assert.deepEqual(complaints, [])
   })
@@ -128,6 +132,10 @@ describe('91 the demo in Chromium', function () {
       .getByRole('img', { name: /minute \d{2,} messages written and \d+ received$/ })
       .waitFor()
     await page.getByRole('img', { name: /^\d+ calls in the last minute; .* slowest/ }).waitFor()
+    // A screen reader would read nothing else.
+    await page.locator('#lines[aria-live="off"]').waitFor()
+    const statuses = await page.getByRole('status').allTextContents()
+    assert.ok(!statuses.some((text) => text.includes('descriptors')), statuses.join())
     assert.match((await page.locator('#messages-plot .out').getAttribute('d'))!, /^M[\d.]+ 100.0V/)
     assert.match((await page.locator('#latency-now').textContent())!, /^[\d.]+ [µm]s$/)
     // Narrower, each line takes more rows: the newest is still the one in view.
@@ -150,6 +158,7 @@ describe('91 the demo in Chromium', function () {
     assert.deepEqual(seen, { newest: true, oldest: false }, 'where all is in view nothing is shown')
     await page.getByRole('button', { name: 'Send the 10 home' }).click()
     await page.getByText('5 descriptors', { exact: true }).waitFor()
+    await page.locator('#lines[aria-live="polite"]').waitFor()
     assert.deepEqual(complaints, [])
   })
 

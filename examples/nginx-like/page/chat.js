@@ -8,13 +8,20 @@ import { byId, element, onNextFrame, setText } from './element.js'
 import { socketUrl } from './feed.js'
 
 const MAX_LINES = 200
+/** More than so many lines in so long, and no screen reader reads them: it would do nothing else. */
+const MAX_READ_OUT = 5
+const READ_OUT_MS = 5000
 
-const lines = byId('lines').firstElementChild
+const log = byId('lines')
+const lines = log.firstElementChild
 const name = byId('name')
 const say = byId('say')
 const meListeners = []
 const ballastListeners = []
 let waiting = []
+/** When the last lines came. */
+const arrivals = []
+let readingOut
 
 /** This page's member of the room. */
 export const chat = {
@@ -81,9 +88,19 @@ function fdOf({ fd }) {
 
 /** Lines that would be pushed out before they are seen are not drawn. */
 function append(partsOf, message) {
+  hushFlood()
   waiting.push({ partsOf, message })
   if (waiting.length > MAX_LINES) waiting.shift()
   draw()
+}
+
+function hushFlood() {
+  const nowMs = performance.now()
+  arrivals.push(nowMs)
+  if (arrivals.length <= MAX_READ_OUT || nowMs - arrivals.shift() > READ_OUT_MS) return
+  log.setAttribute('aria-live', 'off')
+  clearTimeout(readingOut)
+  readingOut = setTimeout(() => log.setAttribute('aria-live', 'polite'), READ_OUT_MS)
 }
 
 /** The newest line stays in view, unless the reader scrolled up: panels.css sees to that. */
