@@ -39,11 +39,10 @@ button.addEventListener('click', () => {
 })
 
 function pause() {
-  paused = everPaused = true
+  everPaused = true
+  setPaused(true)
   feed.send({ pause: chat.key })
   stepping ??= setInterval(step, STEP_MS)
-  button.setAttribute('aria-pressed', 'true')
-  setText(button, 'Resume')
   show(
     `CLEAR_MODE took POLLIN from fd ${chat.fd}, so nobody reads it. What this page sends fills ` +
       'the kernel’s buffers first, then its own queue; a word in the chat waits there too.',
@@ -51,11 +50,16 @@ function pause() {
 }
 
 function resume() {
-  paused = false
+  setPaused(false)
   feed.send({ resume: chat.key })
-  button.setAttribute('aria-pressed', 'false')
-  setText(button, 'Pause this connection')
   show(`SET_MODE gave fd ${chat.fd} its POLLIN back: all of it arrives, in order, none is lost.`)
+}
+
+/** The name of the button says what it does next, so it has no pressed state besides. */
+function setPaused(now) {
+  paused = now
+  button.classList.toggle('on', paused)
+  setText(button, paused ? 'Resume' : 'Pause this connection')
 }
 
 /** Sends while paused, then watches the queue until it is empty. */
@@ -87,7 +91,7 @@ function drawStages() {
 
 function end() {
   clearInterval(stepping)
-  paused = false
+  setPaused(false)
   button.disabled = true
   show('The connection is over.')
 }
