@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone lists the targets; each comment after ## is its line.
 #
-# Needs Node >= 20.19, make and npm's registry; the epoll integration also Linux and a C++17
-# compiler. Nothing here needs root, and nothing is installed outside this folder.
+# Needs Node >= 20.19, make and npm's registry; the epoll integration also Linux, a C++17 compiler
+# and the headers of the node. Nothing here needs root, and nothing is installed outside this folder.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -27,14 +27,15 @@ REFUSE_OLD_NODE := var v = process.versions.node.split("."), old = v[0] < 20 || 
 # The headers beside the running node; where it came without them, node-gyp's copy for its version.
 FIND_HEADERS := var f = require("fs"), p = require("path"), o = require("os"), v = process.versions.node; \
 	console.log([p.join(p.dirname(p.dirname(process.execPath)), "include", "node"), \
-	p.join(o.homedir(), ".cache", "node-gyp", v, "include", "node")] \
+	p.join(process.env.XDG_CACHE_HOME || p.join(o.homedir(), ".cache"), \
+	"node-gyp", v, "include", "node")] \
 	.filter(function (d) { return f.existsSync(p.join(d, "node_api.h")) })[0] || "")
 
 # One line that says what the addon lacks here; empty where it can be built.
 ADDON_LACKS = if [ "$$(uname -s)" != Linux ]; then echo 'Linux'; \
 	elif ! echo 'int main() { return 0; }' | $(CXX) -std=c++17 -fsyntax-only -x c++ - 2>/dev/null; \
 	then echo 'a C++17 compiler (CXX=$(CXX) is none)'; \
-	elif [ -z "$$($(NODE) -e '$(FIND_HEADERS)')" ]; then echo 'the headers of this node'; fi
+	elif [ -z "$$($(NODE) -e '$(FIND_HEADERS)')" ]; then echo 'the headers of this node (`npx node-gyp install` fetches them)'; fi
 WITHOUT_ADDON := the epoll integration is left out; everything else works
 
 # One file alone: make test TESTS=test/20.handshake.test.ts, or node_modules/.bin/mocha and its name.

@@ -111,3 +111,60 @@ Module._extensions['.node'] = (module) => { module.exports = { recv() {} } }`
     assertMissing(answer(), /build\/extpoll\.node/, build)
   })
 })
+
+describe('60 without the headers of this node', function () {
+  needsAddon()
+  this.timeout(20_000)
+
+  const headers = `node-gyp/${process.versions.node}/include/node`
+  let folder: ReturnType<typeof temporaryFolder>
+
+  beforeEach(() => {
+    folder = temporaryFolder()
+  })
+  afterEach(() => folder.remove())
+
+  /** A command where no headers are beside the node; the folder is the home and the cache. */
+  function run(command: string, ...args: string[]): { status: number | null; printed: string } {
+    const elsewhere = join(folder.path, 'elsewhere.cjs')
+    writeFileSync(elsewhere, "process.execPath = '/nowhere/bin/node'")
+    const NODE_OPTIONS = `--require ${elsewhere}`
+    const own = { HOME: folder.path, XDG_CACHE_HOME: folder.path, NODE_OPTIONS, MAKEFLAGS: '' }
+    const env = { ...process.env, ...own }
+    const options = { cwd: projectRoot, encoding: 'utf8', env } as const
+    const { status, stdout, stderr } = spawnSync(command, args, options)
+    return { status, printed: stdout + stderr }
+  }
+
+  /** What is to be made is there, so that nothing is compiled. */
+  function makeAddon(): ReturnType<typeof run> {
+    const made = join(folder.path, 'extpoll.node')
+    writeFileSync(made, '')
+    return run('make', '--no-print-directory', 'addon', `ADDON=${made}`)
+  }
+
+  /** The compiler tells its arguments and makes nothing. */
+  function build(): string {
+    const output = join(folder.path, 'extpoll.node')
+    const script = 'integrations/epoll-addon/build.mjs'
+    return run('env', 'CXX=echo', process.execPath, script, '--output', output).printed
+  }
+
+  it('make and the script say how to get them', () => {
+    const { status, printed } = makeAddon()
+    assert.notEqual(status, 0)
+    assert.match(
+      printed,
+      /^missing: the headers of this node .*`npx node-gyp install`.*; the epoll/,
+    )
+    assert.match(build(), /^addon not built: node_api\.h .*`npx node-gyp install`/)
+  })
+
+  it('where node-gyp put them they are found', () => {
+    const there = join(folder.path, headers)
+    mkdirSync(there, { recursive: true })
+    writeFileSync(join(there, 'node_api.h'), '')
+    assert.equal(makeAddon().status, 0)
+    assert.ok(build().includes(` -I${there} `))
+  })
+})

@@ -30,9 +30,10 @@ function fail(line) {
 }
 
 function findHeaders() {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
   const places = [
     join(dirname(dirname(process.execPath)), 'include', 'node'),
-    join(homedir(), '.cache', 'node-gyp', process.versions.node, 'include', 'node'),
+    join(cache, 'node-gyp', process.versions.node, 'include', 'node'),
   ]
   const found = places.find((place) => existsSync(join(place, 'node_api.h')))
   if (found === undefined) {
