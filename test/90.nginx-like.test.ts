@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
+import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { Demo, demoProgram, type DemoStatus, type PolledRow } from './support/demo.js'
 import { Crowd } from './support/demo-page.js'
@@ -314,12 +315,19 @@ describe('90 the demo: rest, and the end', () => {
     assert.equal(demo.openFds(), fds)
   })
 
-  it('goes by the name that --host gives it, as well', async () => {
-    const demo = await Demo.start(['--host', '127.0.0.2'])
-    assert.match(demo.url, /^http:\/\/127\.0\.0\.2:/)
-    for (const host of ['127.0.0.2', 'localhost'])
-      assert.equal((await askAs(demo, host)).status, 200, host)
-    assert.equal((await askAs(demo, '127.0.0.3')).status, 421)
+  it('goes by the name that --host gives it, as well, and says for whom', async () => {
+    const one = await Demo.start(['--host', '127.2'])
+    assert.match(one.url, /^http:\/\/127\.0\.0\.2:/)
+    assert.match(one.program.stdout, /this machine only/)
+    for (const host of ['127.0.0.2', '127.2', 'localhost'])
+      assert.equal((await askAs(one, host)).status, 200, host)
+    assert.equal((await askAs(one, '127.0.0.3')).status, 421)
+    const every = await Demo.start(['--host', '0'])
+    assert.match(every.url, /^http:\/\/0\.0\.0\.0:/)
+    assert.doesNotMatch(every.program.stdout, /this machine only/)
+    for (const host of ['0.0.0.0', hostname(), '127.0.0.1'])
+      assert.equal((await askAs(every, host)).status, 200, host)
+    assert.equal((await askAs(every, 'evil.example')).status, 421)
   })
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -20,7 +20,7 @@ import { Meter } from './meter.js'
 import { pageHandler } from './page.js'
 import { PollSetFeed } from './poll-set-feed.js'
 import { PollSetMirror } from './poll-set-mirror.js'
-import { MISDIRECTED, siteNames, urlHost } from './site-names.js'
+import { isLoopback, MISDIRECTED, siteNames, urlHost } from './site-names.js'
 import { Valves } from './valves.js'
 
 const DEFAULT_PORT = 8080
@@ -116,7 +116,7 @@ function serve(site: Site): void {
 
 /** The library's four announcements are four of the event actions. */
 function listen(
-  { host, address, port }: Site,
+  site: Site,
   actions: EventActions,
   mirror: PollSetMirror,
 ): { ctx: Context; feed: PollSetFeed } {
@@ -127,11 +127,11 @@ function listen(
     // What showing it costs is not what is shown.
     if (!mirror.isFeed(pollfd.fd)) meter.serviced(startMs)
   }
-  const { chat, feed } = protocolsOf(host, mirror, meter)
+  const { chat, feed } = protocolsOf(site, mirror, meter)
   const ctx = createContext({
     host: rawHost(),
-    address,
-    port,
+    address: site.address,
+    port: site.port,
     protocols: [chat, feed.protocol],
     on: {
       ADD_POLL_FD: (fd, events, { gen }) =>
@@ -150,8 +150,8 @@ function listen(
   return { ctx, feed }
 }
 
-function protocolsOf(host: string, mirror: PollSetMirror, meter: Meter) {
-  const isOurs = siteNames(host)
+function protocolsOf({ host, address }: Site, mirror: PollSetMirror, meter: Meter) {
+  const isOurs = siteNames(host, address)
   // The Origin, if there is one, has to match the Host besides: createContext does that.
   const filter = (_wsi: Wsi, request: RequestHead) => (isOurs(request) ? undefined : MISDIRECTED)
   const page = pageHandler(isOurs, (wsi, { method, target }) =>
@@ -207,8 +207,9 @@ function statusOf({ rounds, events }: Counters, mirror: PollSetMirror): object {
   return { pid: process.pid, uptimeMs, rounds, events, changes: mirror.counts, pollSet }
 }
 
-function printUrl({ host }: Site, ctx: Context, controlPath: string): void {
+function printUrl({ host, address }: Site, ctx: Context, controlPath: string): void {
   const { port } = getListenAddress(ctx)!
   const url = `http://${urlHost(host)}:${port}/`
-  writeSync(1, `open ${url} in two tabs; Ctrl-C ends it; status: ${controlPath}\n`)
+  const whose = isLoopback(address) ? ', on this machine only' : ''
+  writeSync(1, `open ${url} in two tabs${whose}; Ctrl-C ends it; status: ${controlPath}\n`)
 }

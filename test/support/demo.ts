@@ -46,7 +46,7 @@ export class Demo {
   static async start(args: readonly string[] = []): Promise<Demo> {
     const demo = new Demo(args)
     const line = await demo.program.firstLine()
-    const parts = /^open (http:\/\/127\.0\.0\.\d:\d+\/) .*Ctrl-C.* (\/\S+)$/.exec(line)
+    const parts = /^open (http:\/\/[^/]+:\d+\/) .*Ctrl-C.* (\/\S+)$/.exec(line)
     assert.ok(parts, line)
     demo.url = parts[1]!
     demo.controlPath = parts[2]!
