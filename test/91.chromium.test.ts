@@ -236,4 +236,27 @@ describe('91 the demo in Chromium', function () {
     await page.getByRole('img', { name: '500 descriptors: 500 waiting for POLLIN' }).waitFor()
     assert.deepEqual(complaints, [])
   })
+
+  it('keeps the colours that tell something where the system has its own', async () => {
+    const { page, complaints } = await openTab('Ann')
+    const telling = [
+      ...['.tile|background', '.tile|border-left', '.tile b|text', '.tile .masks|text'],
+      ...['.set .key.both|background', '.bar|background', '#read-bar|background', '.lamp|border'],
+    ]
+    const colours = (): Promise<unknown> =>
+      page.evaluate(
+        `${JSON.stringify(telling)}.map((one) => {
+          const [selector, part] = one.split('|')
+          const style = getComputedStyle(document.querySelector(selector))
+          return [one, style.getPropertyValue(part === 'text' ? 'color' : part + '-color')]
+        })`,
+      )
+    await page.getByText(/^asleep: nothing was ready for \d+ s$/).waitFor()
+    await page.emulateMedia({ colorScheme: 'dark' })
+    const own = await colours()
+    await page.emulateMedia({ forcedColors: 'active' })
+    assert.ok(await page.evaluate("matchMedia('(forced-colors: active)').matches"))
+    assert.deepEqual(await colours(), own)
+    assert.deepEqual(complaints, [])
+  })
 })
