@@ -21,10 +21,22 @@ const WIDE_BYTES = 1 << 20
 const MAX_ROUNDS = 5000
 const PACE_MS = 100
 
+/** Has every key, and knows which are closed. */
+class EveryValve extends Valves {
+  readonly closed = new Set<string>()
+
+  override turn(key: string, open: boolean): boolean {
+    if (open) this.closed.delete(key)
+    else this.closed.add(key)
+    return true
+  }
+}
+
 class FeedStage {
   readonly poller: FakePoller
   readonly checker
   readonly mirror = new PollSetMirror()
+  readonly valves = new EveryValve()
   readonly polled = new Map<number, PolledFd>()
   readonly meter: Meter
   readonly feed: PollSetFeed
@@ -34,10 +46,10 @@ class FeedStage {
     this.poller = fakePoller({ windowBytes })
     this.checker = checked(this.poller.host)
     const now = (): number => this.poller.clock.now
-    const { mirror } = this
+    const { mirror, valves } = this
     this.meter = new Meter(now)
     const filter = (): void => {}
-    this.feed = new PollSetFeed({ mirror, meter: this.meter, valves: new Valves(), filter, now })
+    this.feed = new PollSetFeed({ mirror, meter: this.meter, valves, filter, now })
     const heard =
       (op: PollOp) =>
       (fd: number, bits: number, { gen, next }: { gen: number; next: number }): void => {
@@ -191,6 +203,22 @@ describe("90 the demo's feed of the poll set", () => {
       )
       stage.end()
     }
+  })
+
+  it('keeps few valves closed for a viewer, the last ones, and none without it', () => {
+    const stage = new FeedStage(WIDE_BYTES)
+    const viewer = stage.open()
+    const keys = Array.from({ length: 100 }, (_, at) => `key ${at}`)
+    for (const pause of keys) viewer.peer.sendMessage(JSON.stringify({ pause }))
+    stage.rest(viewer)
+    assert.deepEqual([...stage.valves.closed], keys.slice(-8))
+    viewer.peer.sendMessage(JSON.stringify({ resume: 'key 95' }))
+    stage.rest(viewer)
+    assert.equal(stage.valves.closed.size, 7)
+    viewer.peer.end()
+    stage.rest(viewer)
+    assert.equal(stage.valves.closed.size, 0)
+    stage.end()
   })
 
   it('tells of a storm ten times a second, and of what is left of it at the end', () => {

@@ -15,6 +15,8 @@ import type { Valves } from './valves.js'
 
 /** Between two messages to the same viewer. */
 const PACE_MS = 100
+/** Valves that a viewer keeps closed: a page needs one. The next one opens the first of them. */
+const MAX_CLOSED = 8
 
 interface Viewer {
   readonly wsi: Wsi
@@ -158,6 +160,8 @@ function turnValve(valves: Valves, { closed }: Viewer, json: string): boolean {
   const { pause, resume } = (request ?? {}) as { pause?: unknown; resume?: unknown }
   if (typeof pause === 'string') {
     if (valves.turn(pause, false)) closed.add(pause)
+    const [first] = closed
+    if (closed.size > MAX_CLOSED && closed.delete(first!)) valves.turn(first!, true)
     return true
   }
   if (typeof resume !== 'string') return false
