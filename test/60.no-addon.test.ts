@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { needsAddon, temporaryFolder } from './support/epoll-addon.js'
-import { projectRoot } from './support/programs.js'
+import { Program, projectRoot } from './support/programs.js'
 
 const BUILT = 'build/extpoll.node'
 const PREBUILT = `prebuilds/${process.platform}-${process.arch}/extpoll.node`
@@ -102,6 +102,22 @@ describe('60 without the addon', function () {
 Module._extensions['.node'] = (module) => { module.exports = { recv() {} } }`
     writeFileSync(join(folder.path, BUILT), '')
     assertMissing(answer(loader), /of other sources, build\/.+: no createBuffer, .*no wait/, build)
+  })
+
+  it('what the command does without it', async () => {
+    const cli = join(folder.path, 'dist/integrations/cli/extpoll.js')
+    for (const command of ['sim', 'shrink'])
+      assert.equal(spawnSync(process.execPath, [cli, command, '--seed', '1']).status, 0, command)
+    const args = ['--host', 'node-streams', '--port', '0']
+    const echo = new Program(process.execPath, [cli, 'echo', ...args])
+    const [url] = /ws:\S+/.exec(await echo.firstLine())!
+    const connected = new Program(process.execPath, [cli, 'connect', url])
+    connected.process.stdin!.write('hello\n')
+    assert.equal(await connected.firstLine(), 'hello')
+    for (const command of [['echo'], ['serve', '.']]) {
+      const { stderr } = spawnSync(process.execPath, [cli, ...command], { encoding: 'utf8' })
+      assert.match(stderr, /has no compiled addon/)
+    }
   })
 
   it('what came with the package is found, and what was built here goes before it', () => {
