@@ -2,12 +2,14 @@
 // and a project in ES modules and one in CommonJS install it without scripts, compile under strict
 // TypeScript, and run: an echo in memory and one over epoll, with the addon that came in the file.
 //
-// Nothing is fetched: the three dependencies are packed from node_modules. `make pack` comes first.
+// In it are no leavings of the build, no tools of ours, and no script that names a missing map.
+// Nothing is fetched: the two dependencies are packed from node_modules. `make pack` comes first.
 //
 // node test/package.mjs FILE.tgz
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -24,6 +26,17 @@ function run(cwd, command, ...args) {
   const { status, error, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
   if (status === 0) return stdout
   throw new Error(`${command} ${args.join(' ')}: ${error ?? `${status}\n${stdout}${stderr}`}`)
+}
+
+function lookInside(project) {
+  const there = join(project, 'node_modules/extpoll')
+  const files = readdirSync(there, { recursive: true })
+  const faults = files.filter((name) => /\.map$|(^|\/)\.|(^|\/)prebuild\.mjs$/.test(name))
+  for (const name of files.filter((one) => one.endsWith('.js')))
+    if (readFileSync(join(there, name), 'utf8').includes('//# sourceMappingURL='))
+      faults.push(`${name} names a source map`)
+  if (!files.includes('CHANGELOG.md')) faults.push('CHANGELOG.md is missing')
+  if (faults.length > 0) throw new Error(`the package: ${faults.join('; ')}`)
 }
 
 /** What the package needs, as files, so that npm has nothing to ask anybody for. */
@@ -112,6 +125,7 @@ for (const kind of Object.keys(kinds)) {
   await tryEcho(project)
   console.log(`${kind}: installed, compiled, echoed`)
   if (kind !== 'esm') continue
+  lookInside(project)
   buildFromPackage(project)
   await tryEcho(project)
   console.log(`${kind}: built from what the package carries, echoed`)
