@@ -3,13 +3,13 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { hostname } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Demo, demoProgram, type DemoStatus, type PolledRow } from './support/demo.js'
 import { Crowd } from './support/demo-page.js'
-import { needsAddon } from './support/epoll-addon.js'
+import { needsAddon, temporaryFolder } from './support/epoll-addon.js'
 import { Client, refusalOf, takePort } from './support/programs.js'
 import { type FeedMessage, ShownSet } from './support/shown-set.js'
 
@@ -344,6 +344,18 @@ describe('90 the demo: rest, and the end', () => {
       assert.ok(!existsSync(dirname(demo.controlPath)))
     })
   }
+
+  it('a folder whose name is too long for its control socket: one line, and nothing left', async () => {
+    const folder = temporaryFolder()
+    const long = join(folder.path, 'x'.repeat(90))
+    mkdirSync(long)
+    const program = demoProgram('0', [], { TMPDIR: long })
+    const { status } = await program.ended
+    const left = readdirSync(long).filter((name) => name.startsWith('extpoll'))
+    folder.remove()
+    assert.match(program.stderr, /^cannot listen on \S+\/control: ENAMETOOLONG; .*TMPDIR\b.*\n$/)
+    assert.deepEqual([status, left], [1, []])
+  })
 
   it('a port that is taken, or none: one line that says what to type', async () => {
     const { port, release } = await takePort()

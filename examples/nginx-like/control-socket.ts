@@ -34,7 +34,7 @@ export class ControlSocket {
   readonly #clients = new Map<number, Client>()
   readonly #buffer = socketIo.createBuffer(MAX_REQUEST_BYTES)
 
-  /** @throws Error where nothing can listen there */
+  /** @throws Error with a code, where nothing can listen there */
   constructor(actions: EventActions, status: () => object) {
     this.#actions = actions
     this.#status = status
@@ -44,7 +44,9 @@ export class ControlSocket {
     this.#listenFd = socketIo.listen(where)
     if (this.#listenFd < 0) {
       rmdirSync(this.#folder)
-      throw new Error(`cannot listen on ${this.path}: ${errnoName(this.#listenFd)}`)
+      const code = errnoName(this.#listenFd)
+      const remedy = code === 'ENAMETOOLONG' ? '; give TMPDIR a shorter name' : ''
+      throw Object.assign(new Error(`cannot listen on ${this.path}: ${code}${remedy}`), { code })
     }
     actions.add(this.#listenFd, POLLIN, () => this.#accept(), { what: 'control listener' })
   }

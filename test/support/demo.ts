@@ -26,10 +26,17 @@ export interface PolledRow {
   readonly what: string
 }
 
-/** @param port as the environment has it; '0' takes any free one */
-export function demoProgram(port: string, args: readonly string[] = []): Program {
+/**
+ * @param port as the environment has it; '0' takes any free one
+ * @param env of the environment besides
+ */
+export function demoProgram(
+  port: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Program {
   const main = ['--import', 'tsx', 'examples/nginx-like/main.ts']
-  return new Program(process.execPath, [...main, ...args], { PORT: port })
+  return new Program(process.execPath, [...main, ...args], { ...env, PORT: port })
 }
 
 export class Demo {
