@@ -345,7 +345,7 @@ describe('90 the demo: rest, and the end', () => {
     })
   }
 
-  it('a folder whose name is too long for its control socket: one line, and nothing left', async () => {
+  it('a folder too long for its control socket: one line, and nothing left', async () => {
     const folder = temporaryFolder()
     const long = join(folder.path, 'x'.repeat(90))
     mkdirSync(long)

@@ -8,7 +8,7 @@ import { byId, element, onNextFrame, setText } from './element.js'
 import { socketUrl } from './feed.js'
 
 const MAX_LINES = 200
-/** More than so many lines in so long, and no screen reader reads them: it would do nothing else. */
+/** More than so many lines in so long are not read out: a screen reader would do nothing else. */
 const MAX_READ_OUT = 5
 const READ_OUT_MS = 5000
 
