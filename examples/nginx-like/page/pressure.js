@@ -65,6 +65,8 @@ function setPaused(now) {
 /** Sends while paused, then watches the queue until it is empty. */
 function step() {
   if (paused) {
+    // It may be closing, and then takes nothing more.
+    if (socket.readyState !== WebSocket.OPEN) return
     for (let piece = 0; piece < PIECES_A_STEP; piece++) {
       if (socket.bufferedAmount >= MAX_QUEUED_BYTES) {
         show('All buffers are full: the page knows by its own queue, and stops sending.')
