@@ -103,6 +103,22 @@ describe('66 node-streams', () => {
     }
   })
 
+  it('C28: a socket that is refused is as it was', async () => {
+    const { ctx } = stage({ maxConnections: 1 })
+    adoptSocket(ctx, streamPair()[0], { established: true })
+    const listener = net.createServer().listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+    const far = net.connect((listener.address() as net.AddressInfo).port, '127.0.0.1')
+    const [near] = (await once(listener, 'connection')) as [net.Socket]
+    listener.close()
+    near.setTimeout(60_000)
+    assert.equal(adoptSocket(ctx, near), null)
+    assert.deepEqual([near.allowHalfOpen, near.timeout], [false, 60_000])
+    far.end()
+    near.resume()
+    await once(near, 'close')
+  })
+
   it('a paused connection reads nothing beyond the high-water mark', async () => {
     const scene = stage()
     const { wsi, near, far } = await overTcp(scene)

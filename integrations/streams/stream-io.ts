@@ -86,13 +86,7 @@ export class StreamIo implements SocketIo {
   }
 
   adopt(stream: number | object, begun: boolean): number {
-    const duplex = checkedStream(stream, begun)
-    duplex.allowHalfOpen = true
-    if (duplex instanceof Socket) {
-      duplex.setTimeout(0)
-      duplex.setNoDelay(true)
-    }
-    return this.#open(duplex)
+    return this.#open(checkedStream(stream, begun))
   }
 
   release(fd: number): number | object {

@@ -148,6 +148,7 @@ export class StreamSocket extends VirtualFd {
     const { stream } = this
     if (!this.live) {
       this.live = true
+      takeOver(stream)
       stream.on('end', onEnd).on('drain', onDrain).on('close', onClose).on('data', onData)
       if ((mask & POLLIN) === 0) stream.pause()
       // It may have been paused by whoever had it before.
@@ -257,6 +258,14 @@ export class StreamSocket extends VirtualFd {
     if (this.live) this.unpolled()
     ;(this.stream as Owned)[OWNER] = undefined
   }
+}
+
+/** Once a context has it, and not before: one that is refused stays as it was (C28). */
+function takeOver(stream: Duplex): void {
+  stream.allowHalfOpen = true
+  if (!(stream instanceof Socket)) return
+  stream.setTimeout(0)
+  stream.setNoDelay(true)
 }
 
 function copy(from: Uint8Array, start: number, into: Uint8Array, at: number, length: number): void {
