@@ -163,6 +163,20 @@ describe('43 broadcastBudget', () => {
     assert.notEqual(nextTimeout(h.ctx), 0)
   })
 
+  it('C13 so many per call as it can send for: nothing waits in a queue', () => {
+    const { h, protocol, peers, log } = room(50, {}, { txBudgetBytes: 65_536 })
+    const set: number[] = []
+    h.ctx.on('SET_MODE', (fd) => void set.push(fd))
+    broadcast(protocol, Buffer.alloc(10_000, 'x'))
+    assert.equal(log.length, 6)
+    h.run()
+    assert.deepEqual([log.length, set], [50, []])
+    broadcast(protocol, Buffer.alloc(70_000, 'y'))
+    assert.equal(log.length, 51, 'of what is more than that, one at least')
+    h.run()
+    for (const peer of peers) assert.equal(peer.messages().length, 2)
+  })
+
   it('broadcasts keep their order', () => {
     const { h, protocol, peers, log } = room(6, {}, context)
     for (const text of ['a', 'b', 'c']) broadcast(protocol, text)

@@ -81,6 +81,51 @@ describe('43 prepareFrame', () => {
   })
 })
 
+describe('43 write to many', () => {
+  it('one payload stands in the arena once, for those who have nothing else to be sent', () => {
+    const { h, wsis, peers } = open(50)
+    const payload = Buffer.from('a'.repeat(1000))
+    batch(h.ctx, () => {
+      write(wsis[7]!, 'before', TEXT)
+      for (const wsi of wsis) write(wsi, payload, TEXT)
+      assert.equal(arenaUsed(h), 2 * 1004 + 8)
+      write(wsis[3]!, 'after', TEXT)
+    })
+    for (const [index, peer] of peers.entries()) {
+      const wanted = ['a'.repeat(1000)]
+      if (index === 7) wanted.unshift('before')
+      if (index === 3) wanted.push('after')
+      assert.deepEqual(peer.messages(), wanted)
+    }
+  })
+
+  it('is what the payload is then, and the kind that was asked for', () => {
+    const { h, wsis, peers } = open(4)
+    const payload = Buffer.alloc(100, 'a')
+    batch(h.ctx, () => {
+      write(wsis[0]!, payload, TEXT)
+      payload[99] = 0x62
+      write(wsis[1]!, payload, TEXT)
+      write(wsis[2]!, payload, BINARY)
+    })
+    write(wsis[3]!, payload, TEXT)
+    const changed = `${'a'.repeat(99)}b`
+    assert.deepEqual(peers[0]!.messages(), ['a'.repeat(100)])
+    assert.deepEqual([peers[1]!.messages(), peers[3]!.messages()], [[changed], [changed]])
+    assert.deepEqual(peers[2]!.take(), server.frame(2, payload))
+  })
+
+  it('when the arena had to be emptied in between', () => {
+    const { h, wsis, peers } = open(30)
+    const [one, other] = [Buffer.alloc(8000, 'a'), Buffer.alloc(8000, 'b')]
+    batch(h.ctx, () => {
+      for (const wsi of wsis) for (const payload of [one, other, one]) write(wsi, payload, TEXT)
+    })
+    h.run()
+    for (const peer of peers) assert.deepEqual(peer.messages(), [one, other, one].map(String))
+  })
+})
+
 describe('43 writePrepared', () => {
   it('many connections in one call share one segment of the arena, a send each', () => {
     const { h, wsis, peers } = open(50)

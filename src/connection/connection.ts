@@ -17,6 +17,7 @@ import { type Budget } from './budget.js'
 import { type ConnectionEvent, nextState, State, type StateNumber } from './connection-state.js'
 import { type Dial, type ResolverEntry } from './dial.js'
 import { type HttpExchange } from './http-exchange.js'
+import { type LastFrame } from './last-frame.js'
 import { type Limits } from './limits.js'
 import { type MessageAssembly } from './message-assembly.js'
 import { packFlags } from './flags.js'
@@ -52,6 +53,7 @@ export interface Core {
   readonly limits: Limits
   readonly protocols: readonly ProtocolEntry[]
   readonly spares: SpareMemory
+  readonly lastFrame: LastFrame
   readonly allowsOrigin: OriginPolicy
   /** Whether a client that offers only unknown subprotocols is refused. */
   readonly refusesUnknownProtocols: boolean

@@ -36,11 +36,37 @@ export function transmitFrame(
     flushWithBody(core, connection, payload)
     return
   }
-  const at = reserve(core, connection, headerBytes + payloadBytes)
+  const isShort = payloadBytes <= LOOP_MAX_BYTES
+  const { lastFrame } = core
   const { bytes } = core.arena
+  if (
+    !isShort &&
+    isCorkEmpty(connection) &&
+    lastFrame.is(bytes, core.arenaEpoch, firstByte, payload)
+  ) {
+    share(core, connection, lastFrame.start, lastFrame.end)
+    return
+  }
+  const at = reserve(core, connection, headerBytes + payloadBytes)
   const start = writeFrameHeader(bytes, at, firstByte, payloadBytes)
-  if (payloadBytes > LOOP_MAX_BYTES) bytes.set(payload, start)
-  else for (let index = 0; index < payloadBytes; index++) bytes[start + index] = payload[index]!
+  if (isShort)
+    for (let index = 0; index < payloadBytes; index++) bytes[start + index] = payload[index]!
+  else {
+    bytes.set(payload, start)
+    lastFrame.note(core.arenaEpoch, firstByte, payload, at, start)
+  }
+  flushWhenWell(core, connection)
+}
+
+function isCorkEmpty({ corkStart, corkEnd }: Connection): boolean {
+  return corkStart === corkEnd
+}
+
+/** What is to be sent stands in the arena already, for somebody else. */
+function share(core: Core, connection: Connection, start: number, end: number): void {
+  connection.corkStart = start
+  connection.corkEnd = end
+  core.scheduleFlush(connection)
   flushWhenWell(core, connection)
 }
 
@@ -80,12 +106,9 @@ export function transmitPrepared(core: Core, connection: Connection, frame: Enco
   } else if (
     frame.arena === core.arena &&
     frame.arenaEpoch === core.arenaEpoch &&
-    connection.corkStart === connection.corkEnd
+    isCorkEmpty(connection)
   ) {
-    connection.corkStart = frame.arenaAt
-    connection.corkEnd = frame.arenaAt + bytes.length
-    core.scheduleFlush(connection)
-    flushWhenWell(core, connection)
+    share(core, connection, frame.arenaAt, frame.arenaAt + bytes.length)
   } else {
     const at = reserve(core, connection, bytes.length)
     core.arena.bytes.set(bytes, at)

@@ -8,6 +8,7 @@ import { Budget, RX_HEADER_BYTES } from '../connection/budget.js'
 import { Connection, type Core, type OriginPolicy, THREW } from '../connection/connection.js'
 import { type ResolverEntry } from '../connection/dial.js'
 import { failConnection } from '../connection/ending.js'
+import { LastFrame } from '../connection/last-frame.js'
 import { type Limits } from '../connection/limits.js'
 import { type Listener } from '../connection/listener.js'
 import { ReceiveAhead } from '../connection/receive-ahead.js'
@@ -80,6 +81,7 @@ export class ContextState implements Core {
   rxWords!: Int32Array
   readonly header = new FrameHeader()
   readonly spares = new SpareMemory()
+  readonly lastFrame = new LastFrame()
   arena!: IoBuffer
   arenaWords!: Int32Array
   fileBuffer: IoBuffer | null = null
@@ -108,9 +110,7 @@ export class ContextState implements Core {
   ending: Connection | null = null
   /** Written to in this call, in order of first write. */
   readonly flushList: (Connection | null)[] = []
-  /**
-   * How much of flushList counts: setting an array's length costs more than a send's share of us.
-   */
+  /** How much of flushList counts: setting an array's length costs more. */
   flushCount = 0
   /** To be ended when the call unwinds. */
   endList: Connection[] = []

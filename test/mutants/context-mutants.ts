@@ -122,7 +122,7 @@ export const contextMutants: readonly Mutant[] = [
   {
     name: 'broadcasts-unbounded',
     file: 'src/context/broadcast-run.ts',
-    find: `      core.budget.broadcasts--
+    find: `      budget.broadcasts--
 `,
     replace: '',
     breaks: 'one call tells any number of connections of a broadcast',
@@ -130,8 +130,8 @@ export const contextMutants: readonly Mutant[] = [
   {
     name: 'broadcast-to-the-ended',
     file: 'src/context/broadcast-run.ts',
-    find: '} else if (connection.state === State.OPEN) {',
-    replace: '} else {',
+    find: '} else if (connection.state !== State.OPEN) {',
+    replace: '} else if (core.destroyed) {',
     breaks: 'a connection hears a broadcast after its end',
     exhibit: 'M16',
   },

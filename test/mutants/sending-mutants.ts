@@ -158,7 +158,7 @@ export const sendingMutants: readonly Mutant[] = [
     name: 'prepared-over-the-cork',
     file: 'src/connection/transmit-frame.ts',
     find: `    frame.arenaEpoch === core.arenaEpoch &&
-    connection.corkStart === connection.corkEnd
+    isCorkEmpty(connection)
 `,
     replace: `    frame.arenaEpoch === core.arenaEpoch
 `,
