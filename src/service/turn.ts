@@ -1,4 +1,4 @@
-/** One connection's turn in a call for many: its part of the messages, however much it sent. */
+/** Turns: where one call serves many connections, each handles its part of the messages (C13). */
 import { type Connection } from '../connection/connection.js'
 import { type ContextState } from '../context/context-state.js'
 import { serviceConnection } from './service-connection.js'
