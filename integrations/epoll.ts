@@ -212,9 +212,9 @@ function pollSetOver(poller: Poller): PollSet {
       contextFds.add(fd)
     },
     del(fd, _events, change) {
+      contextFds.delete(fd)
       loop.count(change.context as Context, -1)
       poller.remove(fd)
-      contextFds.delete(fd)
     },
     set: (fd, _events, change) => poller.modify(fd, change.next),
     clear: (fd, _events, change) => poller.modify(fd, change.next),
